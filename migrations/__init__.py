@@ -1,0 +1,1 @@
+"""The schema's history: numbered, one sentence each, importing no application code."""
