@@ -1,0 +1,115 @@
+"""Real servers as child processes: found, started on free ports, ready before use, gone with the tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+READY_SECONDS = 20
+
+
+class Missing(RuntimeError):
+    """A server that the tests need is not installed. Tests fail rather than being left out."""
+
+    def __init__(self, what: str, package: str) -> None:
+        super().__init__(f"{what} is not installed; as root: apt-get install --no-install-recommends {package}")
+
+
+def program(name: str, package: str, *folders: str) -> str:
+    """The path of a program, looked for in PATH, /usr/sbin and `folders` (newest first when a glob matches several)."""
+    for folder in folders:
+        for path in sorted(Path("/").glob(folder.lstrip("/")), reverse=True):
+            if (path / name).exists():
+                return str(path / name)
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if found is None:
+        raise Missing(name, package)
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def own_folder(name: str) -> Path:
+    """A new folder that servers running as another user can enter; the caller removes it."""
+    folder = Path(tempfile.mkdtemp(prefix=f"vuoro-{name}-"))
+    folder.chmod(0o755)
+    return folder
+
+
+class Server:
+    """One child process. It dies with the test run even when that is killed (setpriv --pdeathsig)."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        folder: Path,
+        *,
+        user: str | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        self.name, self.folder = name, folder
+        self._command, self._user, self._stop_signal = command, user, stop_signal
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.output"
+
+    def start(self, ready: Callable[[], bool]) -> None:
+        prefix = [program("setpriv", "util-linux"), f"--pdeathsig={self._stop_signal.name}"]
+        if self._user is not None and os.geteuid() == 0:
+            prefix += [f"--reuid={self._user}", f"--regid={self._user}", "--init-groups"]
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*prefix, "--", *self._command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                env={"PATH": "/usr/bin:/usr/sbin:/bin:/sbin", "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+                start_new_session=True,
+            )
+        give_up = time.monotonic() + READY_SECONDS
+        while not ready():
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                self.stop()
+                raise RuntimeError(f"{self.name} did not start:\n{self.log.read_text(errors='replace')[-3000:]}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.poll() is None:
+            process.send_signal(self._stop_signal)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(5)
+
+    def kill(self) -> None:
+        """As when the machine loses it: no goodbye to anybody connected."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(5)
+            self._process = None
