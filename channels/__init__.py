@@ -1,0 +1,1 @@
+"""The outside world, translated both ways. Channels know the desk and never each other."""

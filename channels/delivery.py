@@ -1,0 +1,52 @@
+"""Outbox handler "delivery": hands each written entry to the sender of its channel and records what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from channels.channel import DeliveryFailed, Sender
+from inbox import deliveries
+from inbox.clock import Clock
+from inbox.store import outbox
+from inbox.store.database import Database
+from inbox.store.outbox import Job
+from inbox.store.transaction import Transaction
+from inbox.vocabulary import ChannelKind, ConversationId, Delivery, EntryId
+
+HANDLER = "delivery"
+
+
+class Deliver:
+    """Send one entry outside any transaction, then settle its outbox row together with the entry's state."""
+
+    def __init__(self, db: Database, clock: Clock, senders: Mapping[ChannelKind, Sender]) -> None:
+        self._db, self._clock, self._senders = db, clock, senders
+
+    async def __call__(self, job: Job) -> None:
+        entry_id = EntryId(job.payload["entry_id"])
+        conversation_id = ConversationId(job.payload["conversation_id"])
+        channel = ChannelKind(job.payload["channel"])
+        sender = self._senders.get(channel)
+        try:
+            if sender is None:
+                raise DeliveryFailed(f"Nothing can be sent over the channel {channel}.", retry=False)
+            sent = await sender(conversation_id, entry_id)
+        except DeliveryFailed as error:
+            await self._db.write(_failed, job, entry_id, str(error), retry=error.retry, now=self._clock.now())
+        else:
+            await self._db.write(_sent, job, entry_id, sent.delivery, sent.data, now=self._clock.now())
+
+
+def _sent(
+    tx: Transaction, job: Job, entry_id: EntryId, delivery: Delivery, data: dict[str, object], *, now: datetime
+) -> None:
+    deliveries.set_delivery(tx, entry_id, delivery, data=data)
+    outbox.done(tx, job.id, now=now)
+
+
+def _failed(tx: Transaction, job: Job, entry_id: EntryId, error: str, *, retry: bool, now: datetime) -> None:
+    if outbox.failed(tx, job, error, retry=retry, now=now):
+        deliveries.failed_for_good(tx, entry_id, error, now=now)
+    else:
+        deliveries.set_delivery(tx, entry_id, Delivery.DELAYED, error=error)

@@ -1,0 +1,1 @@
+"""The desk: conversations, waits, replies, handoff, people, store. Knows no transport."""

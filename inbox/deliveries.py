@@ -1,0 +1,129 @@
+"""What became of an outgoing entry. A failure that is final makes the wait run again and is shown to people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from inbox.errors import BadInput, NotFound
+from inbox.events import ConversationChanged, DeliveryChanged, ReplyWritten
+from inbox.store.models import Conversation, Entry
+from inbox.store.transaction import Transaction
+from inbox.timeline import locked, say
+from inbox.vocabulary import ChannelKind, ConversationId, Delivery, Ending, EntryId, EntryKind, OperatorId, Status
+from inbox.waits import ledger
+
+_RANK = {
+    Delivery.QUEUED: 0,
+    Delivery.DELAYED: 0,
+    Delivery.KEPT: 1,
+    Delivery.SENT: 1,
+    Delivery.RECEIVED: 2,
+    Delivery.READ: 3,
+}
+
+
+def set_delivery(
+    tx: Transaction, entry_id: EntryId, delivery: Delivery, *, error: str = "", data: dict[str, Any] | None = None
+) -> bool:
+    """Move an entry's delivery forward; a late "sent" never takes back "read". False when nothing changed.
+
+    `data` is merged into the entry's own, for example per-recipient answers of the mail server.
+    """
+    row = tx.conn.execute(
+        select(Entry.conversation_id, Entry.number, Entry.delivery, Entry.data).where(Entry.id == entry_id)
+    ).first()
+    if row is None or row.delivery is None:
+        return False
+    old = Delivery(row.delivery)
+    if old is not Delivery.FAILED and _RANK.get(delivery, 9) < _RANK[old]:
+        return False
+    if old is delivery and not error and not data:
+        return False
+    values: dict[str, Any] = {"delivery": delivery, "delivery_error": error[:1000] or None}
+    if data:
+        values["data"] = {**row.data, **data}
+    tx.conn.execute(update(Entry).where(Entry.id == entry_id).values(**values))
+    tx.record(DeliveryChanged(ConversationId(row.conversation_id), entry_id, row.number, delivery))
+    return True
+
+
+def failed_for_good(tx: Transaction, entry_id: EntryId, error: str, *, now: datetime) -> None:
+    """The entry will not arrive: say so in the timeline, reopen, let the wait it ended run again."""
+    row = tx.conn.execute(select(Entry.conversation_id, Entry.kind, Entry.delivery).where(Entry.id == entry_id)).first()
+    if row is None or row.delivery == Delivery.FAILED:
+        return
+    conversation_id = ConversationId(row.conversation_id)
+    conversation = locked(tx, conversation_id)
+    set_delivery(tx, entry_id, Delivery.FAILED, error=error)
+    changes: dict[str, Any] = {}
+    if row.kind == EntryKind.REPLY:  # an automatic text that bounces is nobody's unanswered question
+        changes = {"status": Status.OPEN, "closed_at": None}
+    say(tx, conversation, "delivery_failed", by=None, now=now, data={"entry": entry_id, "error": error[:300]}, **changes)
+    if row.kind == EntryKind.REPLY:
+        ledger.run_again(tx, conversation_id, entry_id, at=now)
+    tx.record(ConversationChanged(conversation_id))
+
+
+def try_again(tx: Transaction, entry_id: EntryId, *, by: OperatorId, now: datetime) -> None:
+    """Queue a failed entry once more; the wait ends again with this attempt. Raises NotFound, BadInput."""
+    row = tx.conn.execute(
+        select(Entry.conversation_id, Entry.number, Entry.channel, Entry.delivery, Entry.kind).where(
+            Entry.id == entry_id
+        )
+    ).first()
+    if row is None:
+        raise NotFound("entry")
+    if row.delivery != Delivery.FAILED:
+        raise BadInput("entry", "Only an entry whose delivery failed can be sent again.")
+    conversation_id = ConversationId(row.conversation_id)
+    locked(tx, conversation_id)
+    tx.conn.execute(
+        update(Entry).where(Entry.id == entry_id).values(delivery=Delivery.QUEUED, delivery_error=None)
+    )
+    if row.kind == EntryKind.REPLY:
+        ledger.end(tx, conversation_id, Ending.ANSWERED, at=now, by=by, entry_id=entry_id)
+        tx.conn.execute(
+            update(Conversation).where(Conversation.id == conversation_id).values(status=Status.PENDING, unread=0)
+        )
+    tx.record(ReplyWritten(conversation_id, entry_id, row.number, ChannelKind(row.channel)))
+    tx.record(ConversationChanged(conversation_id))
+
+
+def visitor_has(
+    tx: Transaction, conversation_id: ConversationId, up_to: int, *, read: bool, now: datetime
+) -> None:
+    """The visitor's browser has received, or the visitor has read, everything up to entry `up_to`."""
+    state = Delivery.READ if read else Delivery.RECEIVED
+    rows = tx.conn.execute(
+        select(Entry.id, Entry.delivery)
+        .where(
+            Entry.conversation_id == conversation_id,
+            Entry.number <= up_to,
+            Entry.channel == ChannelKind.CHAT,
+            Entry.delivery.in_([d for d in _RANK if _RANK[d] < _RANK[state]]),
+        )
+        .order_by(Entry.number.desc())
+        .limit(50)
+    ).all()
+    for row in reversed(rows):
+        set_delivery(tx, EntryId(row.id), state)
+    if read:
+        tx.conn.execute(
+            update(Conversation)
+            .where(Conversation.id == conversation_id, Conversation.visitor_seen < up_to)
+            .values(visitor_seen=up_to)
+        )
+
+
+def undelivered(conn: Connection, limit: int = 100) -> list[tuple[ConversationId, EntryId, str]]:
+    """Entries the desk has given up on, newest first: (conversation, entry, last error)."""
+    rows = conn.execute(
+        select(Entry.conversation_id, Entry.id, Entry.delivery_error)
+        .where(Entry.delivery == Delivery.FAILED)
+        .order_by(Entry.id.desc())
+        .limit(limit)
+    )
+    return [(ConversationId(r.conversation_id), EntryId(r.id), r.delivery_error or "") for r in rows]

@@ -1,0 +1,1 @@
+"""Contacts, addresses, operators and what belongs to them."""

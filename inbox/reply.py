@@ -1,0 +1,292 @@
+"""Answers that leave the desk: an operator's reply, and what the desk says by itself.
+
+A person's reply ends the wait at once; should its delivery fail for good, the wait runs again from its original start
+(`inbox/deliveries.py`). An automatic text never ends one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from inbox.errors import BadInput, CannotReach, TimelineMoved
+from inbox.events import ConversationChanged, EntryAdded, ReplyWritten
+from inbox.people.contacts import participant_values
+from inbox.store.models import Attachment, AutoreplyDecision, Draft, Entry
+from inbox.store.transaction import Transaction
+from inbox.timeline import Added, NewEntry, append, locked
+from inbox.vocabulary import (
+    AddressKind,
+    AttachmentId,
+    Author,
+    ChannelKind,
+    ConversationId,
+    Delivery,
+    Ending,
+    EntryId,
+    EntryKind,
+    OperatorId,
+    Status,
+    WaitId,
+)
+from inbox.waits import ledger
+
+MAX_TEXT_CHARS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """What the operator chose; None where the computed list stands."""
+
+    to: Sequence[str] | None = None
+    cc: Sequence[str] | None = None
+
+
+class Addressing(Protocol):
+    """A channel's way to fix, at the moment of sending, whom and how an entry will reach (stored with the entry).
+
+    Raises BadInput for an address that is none, CannotReach when there is nobody to send to.
+    """
+
+    def __call__(
+        self, conn: Connection, conversation_id: ConversationId, wanted: Recipients, *, automatic: bool
+    ) -> dict[str, Any]: ...
+
+
+Addressings = dict[ChannelKind, Addressing]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDraft:
+    """A reply or note about to be written. `key` is made with the draft: sending it twice stores it once.
+
+    `seen` is the newest entry the author had on the screen; `even_so` sends although others wrote since.
+    `channel=None` answers over the channel the customer is best reached by.
+    """
+
+    conversation_id: ConversationId
+    operator_id: OperatorId
+    text: str
+    key: str
+    seen: int
+    html: str | None = None
+    channel: ChannelKind | None = None
+    recipients: Recipients = Recipients()
+    attachments: Sequence[AttachmentId] = ()
+    even_so: bool = False
+    then: Status = Status.PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    entry_id: EntryId
+    number: int
+    duplicate: bool = False
+
+
+def reply(tx: Transaction, draft: ReplyDraft, *, addressings: Addressings, now: datetime) -> Written:
+    """Write a public answer: ends the wait, queues the delivery. Raises TimelineMoved, CannotReach, BadInput."""
+    before = _written(tx, draft.key)
+    if before is not None:
+        return before
+    _check_text(draft.text, draft.attachments)
+    conversation = locked(tx, draft.conversation_id)
+    if not draft.even_so:
+        _refuse_outdated(tx, draft)
+    channel = draft.channel or reply_channel(tx.conn, conversation)
+    data: dict[str, Any] = {}
+    if channel in addressings:
+        data = addressings[channel](tx.conn, draft.conversation_id, draft.recipients, automatic=False)
+    added = append(
+        tx,
+        conversation,
+        NewEntry(
+            kind=EntryKind.REPLY,
+            author=Author.OPERATOR,
+            text=draft.text,
+            html=draft.html,
+            channel=channel,
+            operator_id=draft.operator_id,
+            data=data,
+            client_key=draft.key,
+            delivery=Delivery.QUEUED,
+        ),
+        now=now,
+        status=draft.then,
+        closed_at=now if draft.then is Status.CLOSED else None,
+        snoozed_until=None,
+        unread=0,
+        owner_id=conversation.owner_id or draft.operator_id,
+    )
+    _attach(tx, draft, added)
+    _forget_draft(tx, draft, EntryKind.REPLY)
+    ledger.end(
+        tx, draft.conversation_id, Ending.ANSWERED, at=now, by=draft.operator_id, entry_id=added.entry_id
+    )
+    tx.record(ReplyWritten(draft.conversation_id, added.entry_id, added.number, channel))
+    tx.record(ConversationChanged(draft.conversation_id))
+    return Written(added.entry_id, added.number)
+
+
+def note(tx: Transaction, draft: ReplyDraft, *, now: datetime) -> Written:
+    """Write an internal note. It never leaves the desk and touches no clock."""
+    before = _written(tx, draft.key)
+    if before is not None:
+        return before
+    _check_text(draft.text, draft.attachments)
+    conversation = locked(tx, draft.conversation_id)
+    added = append(
+        tx,
+        conversation,
+        NewEntry(
+            kind=EntryKind.NOTE,
+            author=Author.OPERATOR,
+            text=draft.text,
+            operator_id=draft.operator_id,
+            client_key=draft.key,
+        ),
+        now=now,
+    )
+    _attach(tx, draft, added)
+    _forget_draft(tx, draft, EntryKind.NOTE)
+    tx.record(EntryAdded(draft.conversation_id, added.entry_id, added.number))
+    return Written(added.entry_id, added.number)
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticText:
+    """`name` says which text it is; one wait gets each name at most once."""
+
+    conversation_id: ConversationId
+    wait_id: WaitId | None
+    name: str
+    text: str
+    channel: ChannelKind
+    address: str
+    reason: str
+
+
+def write_automatic(
+    tx: Transaction, text: AutomaticText, *, addressings: Addressings, now: datetime
+) -> Written | None:
+    """Write what the desk says by itself. None when this wait has had this text, or has ended meanwhile."""
+    conversation = locked(tx, text.conversation_id)
+    if text.wait_id is not None and conversation.wait_id != text.wait_id:
+        return None
+    said = tx.conn.execute(
+        select(AutoreplyDecision.id).where(
+            AutoreplyDecision.wait_id == text.wait_id,
+            AutoreplyDecision.text_name == text.name,
+            AutoreplyDecision.sent.is_(True),
+        )
+    ).first()
+    if said is not None:
+        return None
+    data: dict[str, Any] = {"automatic": text.name}
+    if text.channel in addressings:
+        data |= addressings[text.channel](tx.conn, text.conversation_id, Recipients(), automatic=True)
+    added = append(
+        tx,
+        conversation,
+        NewEntry(
+            kind=EntryKind.AUTOREPLY,
+            author=Author.AUTOREPLY,
+            text=text.text,
+            channel=text.channel,
+            data=data,
+            delivery=Delivery.QUEUED,
+        ),
+        now=now,
+    )
+    withhold_or_sent(tx, text, sent=True, entry_id=added.entry_id, now=now)
+    tx.record(ReplyWritten(text.conversation_id, added.entry_id, added.number, text.channel))
+    return Written(added.entry_id, added.number)
+
+
+def withhold_or_sent(
+    tx: Transaction, text: AutomaticText, *, sent: bool, entry_id: EntryId | None = None, now: datetime
+) -> None:
+    """Keep what was decided about an automatic text, and why: the conversation shows it."""
+    tx.conn.execute(
+        insert(AutoreplyDecision).values(
+            conversation_id=text.conversation_id,
+            wait_id=text.wait_id,
+            address=text.address[:320],
+            sent=sent,
+            reason=text.reason[:200],
+            text_name=text.name,
+            entry_id=entry_id,
+            at=now,
+        )
+    )
+
+
+def reply_channel(conn: Connection, conversation: Row[Any]) -> ChannelKind:
+    """How the customer is answered: as they asked, else as they last wrote, else by mail. Raises CannotReach."""
+    asked = conversation.answer_by or conversation.channel
+    if asked == ChannelKind.CHAT:
+        return ChannelKind.CHAT
+    if participant_values(conn, ConversationId(conversation.id), AddressKind.EMAIL):
+        return ChannelKind.EMAIL
+    if participant_values(conn, ConversationId(conversation.id), AddressKind.VISITOR):
+        return ChannelKind.CHAT
+    raise CannotReach("No mail address is known. Call back, or add an address to the customer.")
+
+
+def _refuse_outdated(tx: Transaction, draft: ReplyDraft) -> None:
+    newest = tx.conn.execute(
+        select(Entry.number)
+        .where(
+            Entry.conversation_id == draft.conversation_id,
+            Entry.number > draft.seen,
+            Entry.kind.in_((EntryKind.MESSAGE, EntryKind.REPLY, EntryKind.CALL, EntryKind.CALLBACK, EntryKind.NOTE)),
+            (Entry.operator_id.is_(None)) | (Entry.operator_id != draft.operator_id),
+        )
+        .order_by(Entry.number.desc())
+        .limit(1)
+    ).scalar()
+    if newest is not None:
+        raise TimelineMoved(draft.seen, newest)
+
+
+def _check_text(text: str, attachments: Sequence[AttachmentId]) -> None:
+    if not text.strip() and not attachments:
+        raise BadInput("text", "Write something before you send.")
+    if len(text) > MAX_TEXT_CHARS:
+        raise BadInput("text", f"This text is longer than {MAX_TEXT_CHARS:,} characters; attach it as a file.")
+
+
+def _written(tx: Transaction, key: str) -> Written | None:
+    row = tx.conn.execute(select(Entry.id, Entry.number).where(Entry.client_key == key)).first()
+    return None if row is None else Written(EntryId(row.id), row.number, duplicate=True)
+
+
+def _attach(tx: Transaction, draft: ReplyDraft, added: Added) -> None:
+    if not draft.attachments:
+        return
+    changed = tx.conn.execute(
+        update(Attachment)
+        .where(
+            Attachment.id.in_(draft.attachments),
+            Attachment.entry_id.is_(None),
+            Attachment.uploaded_by == f"operator:{draft.operator_id}",
+        )
+        .values(entry_id=added.entry_id, conversation_id=draft.conversation_id)
+    )
+    if changed.rowcount != len(set(draft.attachments)):
+        raise BadInput("attachments", "An attachment is gone or belongs to another entry. Attach it again.")
+
+
+def _forget_draft(tx: Transaction, draft: ReplyDraft, kind: EntryKind) -> None:
+    tx.conn.execute(
+        delete(Draft).where(
+            Draft.conversation_id == draft.conversation_id,
+            Draft.operator_id == draft.operator_id,
+            Draft.kind == kind,
+        )
+    )
+

@@ -1,0 +1,165 @@
+"""Raw things that came in, stored before they are understood, accounted for ever after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from inbox.events import ArrivalKept, ArrivalSettled
+from inbox.store.models import Arrival
+from inbox.store.transaction import Transaction
+from inbox.vocabulary import ArrivalId, ArrivalState, EntryId
+
+MAX_TRIES = 3
+"""After so many failures an arrival waits in the tray for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    arrival_id: ArrivalId
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalRecord:
+    id: ArrivalId
+    source: str
+    received_at: datetime
+    raw: bytes
+    envelope: Mapping[str, Any]
+    state: ArrivalState
+    attempts: int
+    reason: str
+    entry_id: EntryId | None
+
+
+def keep(
+    tx: Transaction, *, source: str, dedupe_key: str, raw: bytes, envelope: Mapping[str, Any], now: datetime
+) -> Kept:
+    """Store once. Only after this has committed may the sender be told that we have it."""
+    known = tx.conn.execute(select(Arrival.id).where(Arrival.dedupe_key == dedupe_key[:200])).scalar()
+    if known is not None:
+        return Kept(ArrivalId(known), duplicate=True)
+    arrival_id = ArrivalId(
+        tx.conn.execute(
+            insert(Arrival).values(
+                source=source,
+                dedupe_key=dedupe_key[:200],
+                received_at=now,
+                raw=raw,
+                envelope=dict(envelope),
+                state=ArrivalState.NEW,
+                attempts=0,
+                reason="",
+            )
+        ).inserted_primary_key[0]
+    )
+    tx.record(ArrivalKept(arrival_id, source))
+    return Kept(arrival_id, duplicate=False)
+
+
+def settle(
+    tx: Transaction,
+    arrival_id: ArrivalId,
+    state: ArrivalState,
+    *,
+    now: datetime,
+    entry_id: EntryId | None = None,
+    reason: str = "",
+) -> None:
+    """Say what became of it: placed (with its entry), set aside or in the tray (with the reason)."""
+    tx.conn.execute(
+        update(Arrival)
+        .where(Arrival.id == arrival_id)
+        .values(state=state, entry_id=entry_id, reason=reason[:1000], settled_at=now)
+    )
+    tx.record(ArrivalSettled(arrival_id))
+
+
+def failed(tx: Transaction, arrival_id: ArrivalId, error: str, *, now: datetime) -> bool:
+    """Count a failure; True when that was the last try and it lies in the tray now."""
+    attempts = tx.conn.execute(
+        update(Arrival)
+        .where(Arrival.id == arrival_id)
+        .values(attempts=Arrival.attempts + 1, reason=error[:1000])
+        .returning(Arrival.attempts)
+    ).scalar_one()
+    if attempts < MAX_TRIES:
+        return False
+    settle(tx, arrival_id, ArrivalState.TRAY, now=now, reason=error)
+    return True
+
+
+def run_again(tx: Transaction, arrival_id: ArrivalId) -> None:
+    """Take an arrival out of the tray for another try, after a fix."""
+    source = tx.conn.execute(
+        update(Arrival)
+        .where(Arrival.id == arrival_id, Arrival.state.in_((ArrivalState.TRAY, ArrivalState.SET_ASIDE)))
+        .values(state=ArrivalState.NEW, attempts=0, settled_at=None)
+        .returning(Arrival.source)
+    ).scalar()
+    if source is not None:
+        tx.record(ArrivalKept(arrival_id, source))
+
+
+def waiting(conn: Connection, source_prefix: str, limit: int = 50) -> list[ArrivalRecord]:
+    """Arrivals nobody has understood yet, oldest first."""
+    rows = conn.execute(
+        select(Arrival.__table__)
+        .where(Arrival.state == ArrivalState.NEW, Arrival.source.startswith(source_prefix, autoescape=True))
+        .order_by(Arrival.id)
+        .limit(limit)
+    )
+    return [_record(row) for row in rows]
+
+
+def get(conn: Connection, arrival_id: ArrivalId) -> ArrivalRecord | None:
+    row = conn.execute(select(Arrival.__table__).where(Arrival.id == arrival_id)).first()
+    return None if row is None else _record(row)
+
+
+@dataclass(frozen=True, slots=True)
+class TrayLine:
+    id: ArrivalId
+    source: str
+    received_at: datetime
+    state: ArrivalState
+    reason: str
+    size_bytes: int
+    envelope: Mapping[str, Any]
+
+
+def listing(
+    conn: Connection, states: Sequence[ArrivalState], *, before: ArrivalId | None = None, limit: int = 100
+) -> list[TrayLine]:
+    """Arrivals in the given states, newest first, without their bytes."""
+    query = select(
+        Arrival.id, Arrival.source, Arrival.received_at, Arrival.state, Arrival.reason, Arrival.envelope,
+        func.length(Arrival.raw).label("size_bytes"),
+    ).where(Arrival.state.in_(states))
+    if before is not None:
+        query = query.where(Arrival.id < before)
+    return [
+        TrayLine(
+            ArrivalId(r.id), r.source, r.received_at, ArrivalState(r.state), r.reason, r.size_bytes, r.envelope
+        )
+        for r in conn.execute(query.order_by(Arrival.id.desc()).limit(limit))
+    ]
+
+
+def _record(row: Any) -> ArrivalRecord:
+    return ArrivalRecord(
+        ArrivalId(row.id),
+        row.source,
+        row.received_at,
+        row.raw,
+        row.envelope,
+        ArrivalState(row.state),
+        row.attempts,
+        row.reason,
+        EntryId(row.entry_id) if row.entry_id else None,
+    )

@@ -1,0 +1,126 @@
+"""The outbox: what must still follow, delivered in order per conversation, with back-off and visible failure.
+
+A worker claims a row for a while (the lease), works outside any transaction, and settles it in another. A crash in
+between lets the lease run out and the row is tried again; handlers are therefore idempotent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, exists, func, select, update
+from sqlalchemy.orm import aliased
+
+from inbox.store.models import Outbox
+from inbox.store.transaction import Transaction
+from inbox.vocabulary import ConversationId, OutboxId, OutboxState
+
+LEASE = timedelta(minutes=2)
+BACK_OFF = (5, 15, 60, 300, 900, 1800, 3600, 7200, 14400)
+"""Seconds to wait after the first, second … failure."""
+MAX_ATTEMPTS = len(BACK_OFF) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    id: OutboxId
+    handler: str
+    conversation_id: ConversationId | None
+    payload: Mapping[str, Any]
+    attempts: int
+
+
+def claim(tx: Transaction, handler: str, *, now: datetime, limit: int = 20) -> list[Job]:
+    """Lease what is due. A row waits while an earlier one of its conversation and handler is not settled."""
+    earlier = aliased(Outbox)
+    blocked = exists().where(
+        earlier.conversation_id == Outbox.conversation_id,
+        earlier.handler == Outbox.handler,
+        earlier.state == OutboxState.QUEUED,
+        earlier.id < Outbox.id,
+    )
+    rows = tx.conn.execute(
+        select(Outbox.__table__)
+        .where(
+            Outbox.handler == handler,
+            Outbox.state == OutboxState.QUEUED,
+            Outbox.next_at <= now,
+            (Outbox.leased_until.is_(None)) | (Outbox.leased_until <= now),
+            Outbox.conversation_id.is_(None) | ~blocked,
+        )
+        .order_by(Outbox.next_at, Outbox.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if rows:
+        tx.conn.execute(
+            update(Outbox)
+            .where(Outbox.id.in_([row.id for row in rows]))
+            .values(leased_until=now + LEASE, attempts=Outbox.attempts + 1)
+        )
+    return [Job(OutboxId(r.id), r.handler, r.conversation_id, r.payload, r.attempts + 1) for r in rows]
+
+
+def done(tx: Transaction, job_id: OutboxId, *, now: datetime) -> None:
+    tx.conn.execute(
+        update(Outbox)
+        .where(Outbox.id == job_id, Outbox.state == OutboxState.QUEUED)
+        .values(state=OutboxState.DONE, settled_at=now, leased_until=None)
+    )
+
+
+def failed(tx: Transaction, job: Job, error: str, *, retry: bool, now: datetime) -> bool:
+    """Try again later, or give up and keep the error for people to see. True when given up."""
+    given_up = not retry or job.attempts >= MAX_ATTEMPTS
+    values: dict[str, Any] = {"last_error": error[:1000], "leased_until": None}
+    if given_up:
+        values |= {"state": OutboxState.GIVEN_UP, "settled_at": now}
+    else:
+        values["next_at"] = now + timedelta(seconds=BACK_OFF[job.attempts - 1])
+    tx.conn.execute(update(Outbox).where(Outbox.id == job.id).values(**values))
+    return given_up
+
+
+def next_at(conn: Connection, handler: str) -> datetime | None:
+    """When the next row of this handler wants to be looked at."""
+    moment = func.max(Outbox.next_at, func.coalesce(Outbox.leased_until, Outbox.next_at))
+    if conn.dialect.name == "postgresql":
+        moment = func.greatest(Outbox.next_at, func.coalesce(Outbox.leased_until, Outbox.next_at))
+    return conn.execute(
+        select(moment.label("moment"))
+        .where(Outbox.handler == handler, Outbox.state == OutboxState.QUEUED)
+        .order_by("moment")
+        .limit(1)
+    ).scalar()
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    id: OutboxId
+    handler: str
+    conversation_id: ConversationId | None
+    attempts: int
+    last_error: str
+    created_at: datetime
+
+
+def given_up(conn: Connection, limit: int = 100) -> list[GivenUp]:
+    """What the desk could not do, newest first: for the tray."""
+    return [
+        GivenUp(OutboxId(r.id), r.handler, r.conversation_id, r.attempts, r.last_error, r.created_at)
+        for r in conn.execute(
+            select(Outbox.__table__).where(Outbox.state == OutboxState.GIVEN_UP).order_by(Outbox.id.desc()).limit(limit)
+        )
+    ]
+
+
+def run_again(tx: Transaction, job_id: OutboxId, *, now: datetime) -> None:
+    """Queue a given-up row once more, from the first attempt."""
+    tx.conn.execute(
+        update(Outbox)
+        .where(Outbox.id == job_id, Outbox.state == OutboxState.GIVEN_UP)
+        .values(state=OutboxState.QUEUED, attempts=0, next_at=now, settled_at=None)
+    )

@@ -1,0 +1,61 @@
+"""The loop that empties one handler's part of the outbox: woken by commits, asleep until the next attempt is due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+import structlog
+
+from inbox.clock import Clock
+from inbox.events import AnyEvent
+from inbox.store import outbox
+from inbox.store.database import Database
+from inbox.store.outbox import Job
+
+log = structlog.get_logger(__name__)
+
+Handle = Callable[[Job], Awaitable[None]]
+"""Does the work and settles the row (outbox.done or outbox.failed). What it raises is a failure worth retrying."""
+
+AT_ONCE = 8
+LONGEST_SLEEP = timedelta(minutes=1)
+SHARED_SLEEP = timedelta(seconds=1)
+
+
+class OutboxWorker:
+    def __init__(self, db: Database, clock: Clock, handler: str, handle: Handle) -> None:
+        self._db, self._clock, self._handler, self._handle = db, clock, handler, handle
+        self._woken = asyncio.Event()
+
+    def wake(self, happened: Sequence[AnyEvent]) -> None:
+        self._woken.set()
+
+    async def work_off(self) -> int:
+        """Handle all that is due now; how many rows that were."""
+        handled = 0
+        while jobs := await self._db.write(outbox.claim, self._handler, now=self._clock.now(), limit=AT_ONCE):
+            await asyncio.gather(*(self._one(job) for job in jobs))
+            handled += len(jobs)
+        return handled
+
+    async def run(self) -> None:
+        longest = SHARED_SLEEP if self._db.several_processes else LONGEST_SLEEP
+        while True:
+            self._woken.clear()
+            due = await self._db.read(outbox.next_at, self._handler)
+            if due is not None and due <= self._clock.now() and await self.work_off():
+                continue
+            limit = self._clock.now() + longest
+            due = limit if due is None or due <= self._clock.now() else min(due, limit)
+            await self._clock.wait_until(due, self._woken)
+
+    async def _one(self, job: Job) -> None:
+        try:
+            await self._handle(job)
+        except Exception as error:
+            log.exception("outbox handler failed", handler=self._handler, job=job.id)
+            await self._db.write(
+                outbox.failed, job, f"{type(error).__name__}: {error}", retry=True, now=self._clock.now()
+            )

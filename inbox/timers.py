@@ -1,0 +1,78 @@
+"""What happens by itself when its time has come: slept towards, not swept.
+
+Each timer knows its nearest due moment and what to do then. The database is the truth, so a restart only asks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from inbox import handoff, lifecycle
+from inbox.clock import Clock
+from inbox.events import AnyEvent
+from inbox.store.database import Database
+from inbox.store.transaction import Transaction
+from inbox.waits import ledger
+
+log = structlog.get_logger(__name__)
+
+LONGEST_SLEEP = timedelta(minutes=1)
+SHARED_SLEEP = timedelta(seconds=1)
+"""Where several processes share a database, another one's due times are looked for this often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    name: str
+    next_due: Callable[[Connection], datetime | None]
+    fire: Callable[..., int]  # (tx, *, now) → how many were due
+
+
+TIMERS: Sequence[Timer] = (
+    Timer("waits", ledger.next_due, ledger.fire_due),
+    Timer("handoffs", handoff.next_return, handoff.return_due),
+    Timer("snoozes", lifecycle.next_wake, lifecycle.wake_due),
+)
+
+
+def nearest(conn: Connection, timers: Sequence[Timer]) -> datetime | None:
+    return min((due for timer in timers if (due := timer.next_due(conn)) is not None), default=None)
+
+
+def fire_all(tx: Transaction, timers: Sequence[Timer], *, now: datetime) -> int:
+    return sum(timer.fire(tx, now=now) for timer in timers)
+
+
+class Watcher:
+    """Runs the timers for as long as `run` is awaited. `wake` is called after every commit."""
+
+    def __init__(self, db: Database, clock: Clock, timers: Sequence[Timer] = TIMERS) -> None:
+        self._db, self._clock, self._timers = db, clock, timers
+        self._woken = asyncio.Event()
+
+    def wake(self, happened: Sequence[AnyEvent]) -> None:
+        self._woken.set()
+
+    async def fire(self) -> datetime | None:
+        """Do all that is due; the moment of what comes next."""
+        while True:
+            now = self._clock.now()
+            due = await self._db.read(nearest, self._timers)
+            if due is None or due > now:
+                return due
+            if not await self._db.write(fire_all, self._timers, now=now):
+                # Another process holds the due rows; let it finish.
+                return now + SHARED_SLEEP
+
+    async def run(self) -> None:
+        longest = SHARED_SLEEP if self._db.several_processes else LONGEST_SLEEP
+        while True:
+            due = await self.fire()
+            limit = self._clock.now() + longest
+            await self._clock.wait_until(limit if due is None else min(due, limit), self._woken)

@@ -1,0 +1,1 @@
+"""The wait clock: opening hours, ledger, estimate, figures."""
