@@ -60,8 +60,8 @@ async def axe_violations(page: Page, *, within: str | None = None) -> list[str]:
     if not await page.evaluate("typeof window.axe === 'object'"):
         await page.evaluate(AXE.read_text(encoding="utf-8"))
     result: dict[str, Any] = await page.evaluate(
-        "([within, tags]) => axe.run(within || document, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})",
-        [within, AXE_RULES],
+        "([within, options]) => axe.run(within || document, options)",
+        [within, {"runOnly": {"type": "tag", "values": AXE_RULES}, "resultTypes": ["violations"]}],
     )
     return [
         f"{violation['id']}: {violation['help']} in {node['html'][:200]} {node.get('failureSummary', '')}"

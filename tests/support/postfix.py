@@ -147,7 +147,7 @@ class Postfix:
         )
 
     def raw_mailbox(self, name: str) -> list[bytes]:
-        """The mails for `name`@customers.test, oldest first; above them Postfix's Return-Path, X-Original-To, Received."""
+        """The mails for `name`@customers.test, oldest first, with Postfix's headers on top."""
         new: Path = self._folder / "mailboxes" / "all" / "new"
         if not new.exists():
             return []

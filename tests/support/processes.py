@@ -47,9 +47,14 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def own_folder(name: str) -> Path:
-    """A new folder that servers running as another user can enter; the caller removes it."""
-    folder = Path(tempfile.mkdtemp(prefix=f"vuoro-{name}-"))
+def own_folder(name: str, *, in_memory: bool = False) -> Path:
+    """A new folder that servers running as another user can enter; the caller removes it.
+
+    `in_memory`: on the memory file system where there is a roomy one, for stores that need not survive.
+    """
+    memory = Path("/dev/shm")
+    roomy = in_memory and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 1_000_000_000
+    folder = Path(tempfile.mkdtemp(prefix=f"vuoro-{name}-", dir=memory if roomy else None))
     folder.chmod(0o755)
     return folder
 

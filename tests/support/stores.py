@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import subprocess
 import threading
-from collections import deque
 from collections.abc import Coroutine
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +17,6 @@ from typing import Any, TypeVar
 import asyncpg
 from sqlalchemy import Connection, NullPool, create_engine, insert
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from inbox.store.models import Calendar
 from inbox.waits.hours import ALWAYS
@@ -40,13 +38,7 @@ class SqliteTemplate:
     """A migrated file to copy; in memory where the system has a file system for that."""
 
     def __init__(self) -> None:
-        memory = Path("/dev/shm")
-        roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 500_000_000
-        self.folder = own_folder("sqlite")
-        if roomy:
-            self.folder.rmdir()
-            self.folder = memory / self.folder.name
-            self.folder.mkdir()
+        self.folder = own_folder("sqlite", in_memory=True)
         self._template = self.folder / "template.sqlite"
         self._count = 0
         url = f"sqlite:///{self._template}"
@@ -71,15 +63,62 @@ class SqliteTemplate:
 
 
 class PostgresServer:
-    """A throw-away cluster without durability, its administrator's connection on a thread and loop of its own."""
+    """A throw-away cluster without durability, its administrator's connections on a thread and loop of their own.
+
+    Making a database costs far more than emptying one, so a test's database is emptied and used again.
+    """
 
     def __init__(self) -> None:
         self.port = free_port()
-        self._folder = own_folder("postgres")
+        self._folder = own_folder("postgres", in_memory=True)
         self._count = 0
-        self._ready: deque[Future[str]] = deque()
-        self._leaving: deque[Future[None]] = deque()
-        self._one_at_a_time = asyncio.Lock()
+        self._free: list[_Emptied] = []
+        self._taken: dict[str, _Emptied] = {}
+        self._server = self._start()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="postgres-administrator", daemon=True)
+        self._thread.start()
+        self._admin: Any = self._run(asyncpg.connect(self._url("postgres")))
+        self._run(self._admin.execute("CREATE DATABASE template_desk"))
+        upgrade(self._url("template_desk"))
+
+    def copy(self) -> str:
+        """The URL of a migrated database without rows, except for the opening hours."""
+        database = self._free.pop() if self._free else self._run(self._create("template_desk"))
+        self._run(database.prepare())
+        self._taken[database.url] = database
+        return database.url
+
+    def empty(self) -> str:
+        """The URL of a new database without any table."""
+        database = self._run(self._create("template0"))
+        self._taken[database.url] = database
+        return database.url
+
+    def drop(self, url: str) -> None:
+        database = self._taken.pop(url)
+        if database.migrated and self._run(database.clean()):
+            self._free.append(database)
+        else:
+            self._run(self._remove(database))
+
+    def remove(self) -> None:
+        for database in self._free:
+            self._run(database.admin.close())
+        self._run(self._admin.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+        self._server.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _url(self, name: str) -> str:
+        return f"postgresql://desk@127.0.0.1:{self.port}/{name}"
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def _start(self) -> Server:
         initdb = program("initdb", "postgresql", "/usr/lib/postgresql/*/bin")
         as_user: dict[str, Any] = {}
         if os.geteuid() == 0:  # the server refuses to run as root
@@ -107,63 +146,52 @@ class PostgresServer:
         command = [str(Path(initdb).with_name("postgres")), "-D", str(data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
-        (self._folder / "postgres.output").touch()
-        self._server = Server("postgres", command, self._folder, user="postgres", stop_signal=signal.SIGINT)
-        self._server.start(
-            lambda: listens(self.port) and (data / "postmaster.pid").read_text().strip().endswith("ready")
-        )
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="postgres-administrator", daemon=True)
-        self._thread.start()
-        self._admin = self._run(asyncpg.connect(self.url("postgres"))).result(20)
-        self._run(self._ask("CREATE DATABASE template_desk")).result(20)
-        upgrade(self.url("template_desk"))
-        self._run(self._fill_template()).result(20)
+        server = Server("postgres", command, self._folder, user="postgres", stop_signal=signal.SIGINT)
+        status = data / "postmaster.pid"
+        server.start(lambda: listens(self.port) and status.read_text().strip().endswith("ready"))
+        return server
 
-    def url(self, name: str) -> str:
-        return f"postgresql://desk@127.0.0.1:{self.port}/{name}"
-
-    def copy(self) -> str:
-        """The URL of a new migrated database; the one for the next test is made meanwhile."""
-        while len(self._leaving) > 2:
-            self._leaving.popleft().result(20)
-        while len(self._ready) < 2:
-            self._ready.append(self._run(self._create("template_desk")))
-        return self._ready.popleft().result(20)
-
-    def empty(self) -> str:
-        """The URL of a new database without any table."""
-        return self._run(self._create("template0")).result(20)
-
-    def drop(self, url: str) -> None:
-        self._leaving.append(self._run(self._ask(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)')))
-
-    def remove(self) -> None:
-        for unfinished in (*self._ready, *self._leaving):
-            unfinished.result(20)
-        self._run(self._admin.close()).result(20)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-        self._server.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _run(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-    async def _create(self, template: str) -> str:
+    async def _create(self, template: str) -> _Emptied:
         self._count += 1
         name = f"desk_{self._count}"
-        await self._ask(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return self.url(name)
+        await self._admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        url = self._url(name)
+        return _Emptied(url, await asyncpg.connect(url), migrated=template == "template_desk")
 
-    async def _ask(self, statement: str) -> None:
-        async with self._one_at_a_time:
-            await self._admin.execute(statement)
+    async def _remove(self, database: _Emptied) -> None:
+        await database.admin.close()
+        await self._admin.execute(f'DROP DATABASE "{make_url(database.url).database}" WITH (FORCE)')
 
-    async def _fill_template(self) -> None:
-        url = make_url(self.url("template_desk")).set(drivername="postgresql+asyncpg")
-        engine = create_async_engine(url, poolclass=NullPool)
-        async with engine.begin() as connection:
-            await connection.run_sync(open_around_the_clock)
-        await engine.dispose()
+
+class _Emptied:
+    """One database and the connection that empties it between two tests."""
+
+    def __init__(self, url: str, admin: Any, *, migrated: bool) -> None:
+        self.url, self.admin, self.migrated = url, admin, migrated
+        self._uses = 0
+
+    async def prepare(self) -> None:
+        await self.admin.execute(
+            "INSERT INTO calendars (valid_from, zone, data) VALUES ($1, $2, $3)",
+            int(ALWAYS_OPEN_SINCE.timestamp()) * 1_000_000,
+            ZONE,
+            json.dumps(ALWAYS),
+        )
+
+    async def clean(self) -> bool:
+        """Cut off forgotten connections, delete all rows, count from 1 again; False when dropping it is better."""
+        self._uses += 1
+        await self.admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid()"
+        )
+        size: int = await self.admin.fetchval("SELECT pg_database_size(current_database())")
+        if self._uses > 100 or size > 30_000_000:  # deleted rows stay in the files
+            return False
+        tables = [row["relname"] for row in await self.admin.fetch("SELECT relname FROM pg_stat_user_tables")]
+        delete = "".join(f'DELETE FROM "{table}"; ' for table in tables if table != "alembic_version")
+        await self.admin.execute(
+            f"BEGIN; SET LOCAL session_replication_role = replica; {delete} "
+            "SELECT setval(seqrelid, seqstart, false) FROM pg_sequence; COMMIT"
+        )
+        return True
