@@ -1,0 +1,230 @@
+"""Was this mail written by a machine, and may an automatic answer go to it? RFC 3834 and what systems really send.
+
+Each rule is one small function with a sayable name; the first that fires names the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from channels.email.addresses import MailAddress, fold, without_plus
+from channels.email.headers import Headers
+from channels.email.record import Machine, MachineKind
+
+_DAEMON = re.compile(
+    r"^(?:mailer-daemon|mail-daemon|maildaemon|postmaster|mdaemon|mail\.daemon|mailerdaemon|mail delivery (?:sub)?system)"
+    r"(?:[+@._-]|$)",
+    re.IGNORECASE,
+)
+_NO_REPLY = re.compile(
+    r"^(?:no|do|donot|dont|don-t|nao|ne|non|no_|nicht)[-_.]?(?:reply|not[-_.]?reply|respond|antworten|responder|repondre|"
+    r"rispondere|svara)|^(?:noreply|nobody|bounces?|return|listserv|majordomo|owner-|auto[-_.]?(?:reply|confirm|mailer))"
+    r"(?:[+@=._-]|$)|^[^@]{1,100}(?:-bounces?|-request|-owner|[-_.]noreply|[-_.]no-reply)[+@=]|^ei[-_.]?vasta|"
+    r"^yanitlama|^ne[-_.]?valaszolj",
+    re.IGNORECASE,
+)
+_VACATION = re.compile(
+    r"^\s*(?:(?:re|sv|vs|aw|rv|ynt|vá|вс|fwd?)\s*:\s*)*(?:\[?(?:automatic reply|auto[- ]?reply|auto(?:matic)?[- ]?response|"
+    r"autoreply|out of (?:the )?office|ooo\b|away from (?:the )?office|on vacation|vacation reply|"
+    r"automaattinen (?:vastaus|poissaoloviesti)|poissa(?: toimistolta|oloviesti)|olen lomalla|lomavastaus|"
+    r"otomatik (?:yanıt|cevap)|ofis dışında|automatikus válasz|házon kívül|szabadságon|ავტომატური პასუხი|"
+    r"automatische (?:antwort|rückantwort)|abwesenheits|réponse automatique|absence du bureau|respuesta automática|"
+    r"fuera de la oficina|autosvar|automatiskt svar|frånvaro|автоматический ответ|автоответ|вне офиса|"
+    r"automaatvastus|automaatne vastus|kontorist väljas|risposta automatica|fuori sede|resposta automática|"
+    r"automatisch antwoord|afwezig|autosvar|automatisk svar|fraværende|odpowiedź automatyczna|automatická odpověď|"
+    r"răspuns automat|自動返信|自动回复)\b)",
+    re.IGNORECASE,
+)
+_CHALLENGE = re.compile(r"^\s*(?:re:\s*)?(?:\[?(?:please confirm your message|verify your e-?mail|challenge[- ]response|"
+                        r"your (?:e-?mail|message) (?:requires|needs) verification))", re.IGNORECASE)  # fmt: skip
+_BULK_WORDS = frozenset({"bulk", "list", "junk", "auto_reply", "auto-reply"})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the rules look at."""
+
+    headers: Headers
+    kind: str  # of the whole mail, lower case
+    report_type: str
+    author: MailAddress
+    reply_to: tuple[MailAddress, ...]
+    subject: str
+    return_path: str | None
+    is_report: bool
+    own_addresses: Collection[str]  # folded
+
+
+Rule = Callable[[Facts], str | None]
+
+
+def written_by(facts: Facts) -> Machine | None:
+    """The machine that wrote it; None when it may well be a person."""
+    for kind, rule in _WRITTEN:
+        reason = rule(facts)
+        if reason is not None:
+            return Machine(kind, reason)
+    return None
+
+
+def why_silent(facts: Facts, machine: Machine | None) -> str | None:
+    """Why no automatic answer may go out; None when one may."""
+    if machine is not None:
+        return machine.reason
+    for rule in _SILENT:
+        reason = rule(facts)
+        if reason is not None:
+            return reason
+    return None
+
+
+def is_delivery_report(facts: Facts) -> str | None:
+    if facts.report_type in ("delivery-status", "global-delivery-status") or facts.is_report:
+        return "delivery_report"
+    if "x-failed-recipients" in facts.headers:
+        return "failed_recipients_field"
+    local = facts.author.address or facts.author.name
+    if _DAEMON.match(local) and (not facts.return_path or _is_auto(facts) or _DAEMON.match(facts.return_path)):
+        return "mail_daemon"
+    return None
+
+
+def is_read_receipt(facts: Facts) -> str | None:
+    return "read_receipt" if facts.report_type == "disposition-notification" else None
+
+
+def is_complaint(facts: Facts) -> str | None:
+    return "feedback_report" if facts.report_type == "feedback-report" else None
+
+
+def is_own_mail(facts: Facts) -> str | None:
+    """Without a plus-part: those are our reply tokens and no sender has them."""
+    return "own_address" if without_plus(facts.author.folded) in facts.own_addresses else None
+
+
+def is_automatic_reply(facts: Facts) -> str | None:
+    """RFC 3834, 5: any value but "no" was not written by a person; "auto-replied" answers another mail."""
+    if _auto_word(facts).startswith("auto-replied"):
+        return "auto_replied"
+    if facts.headers.plain("precedence").lower() in ("auto_reply", "auto-reply"):
+        return "precedence_auto_reply"
+    for name in ("x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-reply", "x-auto-respond", "x-mail-autoreply"):
+        if facts.headers.plain(name).lower() not in ("", "no", "false"):
+            return "autoreply_field"
+    if facts.headers.plain("x-ms-exchange-generated-message-source").lower() == "mailbox rules agent" and (
+        _VACATION.match(facts.subject)
+    ):
+        return "vacation_subject"
+    return "vacation_subject" if _VACATION.match(facts.subject) else None
+
+
+def is_challenge(facts: Facts) -> str | None:
+    return "challenge" if _CHALLENGE.match(facts.subject) else None
+
+
+def is_bulk(facts: Facts) -> str | None:
+    if "feedback-id" in facts.headers:
+        return "feedback_id"
+    if "list-unsubscribe-post" in facts.headers:
+        return "one_click_unsubscribe"
+    precedence = facts.headers.plain("precedence").lower()
+    if precedence in ("bulk", "junk") and "list-post" not in facts.headers:
+        return f"precedence_{precedence}"
+    if "list-unsubscribe" in facts.headers and "list-post" not in facts.headers and "list-id" not in facts.headers:
+        return "list_unsubscribe"
+    return None
+
+
+def is_notification(facts: Facts) -> str | None:
+    if _is_auto(facts):
+        return "auto_generated"
+    if _NO_REPLY.match(facts.author.address):
+        return "no_reply_sender"
+    if "x-auto-response-suppress" in facts.headers and facts.return_path == "":
+        return "empty_return_path"
+    return None
+
+
+def has_empty_return_path(facts: Facts) -> str | None:
+    return "empty_return_path" if facts.return_path == "" else None
+
+
+def is_list_mail(facts: Facts) -> str | None:
+    if any(name.startswith("list-") for name in facts.headers.names()):
+        return "mailing_list"
+    return "mailing_list" if "mailing-list" in facts.headers else None
+
+
+def has_bulk_precedence(facts: Facts) -> str | None:
+    word = facts.headers.plain("precedence").lower()
+    return f"precedence_{word}" if word in _BULK_WORDS else None
+
+
+def suppresses_answers(facts: Facts) -> str | None:
+    words = {word.strip().lower() for word in facts.headers.plain("x-auto-response-suppress").split(",")}
+    return "response_suppressed" if words & {"all", "oof", "autoreply"} else None
+
+
+def has_loop_marks(facts: Facts) -> str | None:
+    return "loop_field" if "x-loop" in facts.headers else None
+
+
+def has_no_author(facts: Facts) -> str | None:
+    return None if facts.author.address else "no_author"
+
+
+def answers_go_astray(facts: Facts) -> str | None:
+    """Reply-To to ourselves would loop; to several people it is a lever for spreading mail."""
+    if len(facts.reply_to) > 1:
+        return "several_reply_to"
+    if any(without_plus(one.folded) in facts.own_addresses for one in facts.reply_to):
+        return "reply_to_ourselves"
+    return None
+
+
+def is_spam(facts: Facts) -> str | None:
+    flag = facts.headers.plain("x-spam-flag").lower() or facts.headers.plain("x-spam").lower()
+    status = facts.headers.plain("x-spam-status").lower()
+    return "spam" if flag in ("yes", "true") or status.startswith("yes") else None
+
+
+def fails_authentication(facts: Facts) -> str | None:
+    return "dmarc_fail" if "dmarc=fail" in facts.headers.plain("authentication-results").lower().replace(" ", "") else None
+
+
+def _auto_word(facts: Facts) -> str:
+    return facts.headers.plain("auto-submitted").partition(";")[0].partition("(")[0].strip().lower()
+
+
+def _is_auto(facts: Facts) -> bool:
+    return _auto_word(facts) not in ("", "no")
+
+
+_WRITTEN: tuple[tuple[MachineKind, Rule], ...] = (
+    (MachineKind.COMPLAINT, is_complaint),
+    (MachineKind.READ_RECEIPT, is_read_receipt),
+    (MachineKind.DELIVERY_REPORT, is_delivery_report),
+    (MachineKind.OWN, is_own_mail),
+    (MachineKind.AUTOMATIC_REPLY, is_automatic_reply),
+    (MachineKind.CHALLENGE, is_challenge),
+    (MachineKind.BULK, is_bulk),
+    (MachineKind.NOTIFICATION, is_notification),
+)
+
+_SILENT: tuple[Rule, ...] = (
+    has_no_author,
+    has_empty_return_path,
+    is_list_mail,
+    has_bulk_precedence,
+    suppresses_answers,
+    has_loop_marks,
+    answers_go_astray,
+    is_spam,
+    fails_authentication,
+)
+
+
+def fold_own(addresses: Collection[str]) -> frozenset[str]:
+    return frozenset(without_plus(fold(one)) for one in addresses)

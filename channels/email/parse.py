@@ -1,0 +1,230 @@
+"""Raw bytes to a frozen `InboundMail`. Never raises; time and memory are bounded by the limits of `limits.py`."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Collection
+from hashlib import sha256
+
+import structlog
+
+from channels.email import limits
+from channels.email.addresses import MailAddress, address_list, first_address, fold
+from channels.email.content import Content, read_content, undecoded
+from channels.email.headers import Headers, message_ids, moment, split_head
+from channels.email.html import clean
+from channels.email.html_guard import plain_of
+from channels.email.machine import Facts, why_silent, written_by
+from channels.email.mime import Part, read_tree
+from channels.email.quotes import folds
+from channels.email.record import (
+    DeliveryReport,
+    Folds,
+    InboundMail,
+    Machine,
+    MachineKind,
+    MailAttachment,
+    Protection,
+)
+from channels.email.reports import STATUS_KINDS, read_report
+from channels.email.subjects import is_forward
+
+log = structlog.get_logger(__name__)
+
+NOBODY = MailAddress("", "")
+_LANGUAGE = re.compile(r"^\s*([A-Za-z]{2,3})\b")
+_LIST_POST = re.compile(r"<mailto:([^>?\s]{3,320})")
+_BARE_SOURCE = re.compile(r"(<img(?=[\s/])[^<>]{0,4000}?\ssrc\s{0,5}=\s{0,5}[\"'])([^\"':/\\]{1,200})([\"'])", re.IGNORECASE)
+
+
+def parse(
+    raw: bytes, *, own_addresses: Collection[str] = (), return_path: str | None = None
+) -> InboundMail:
+    """`own_addresses` folded; `return_path` from the SMTP envelope where there was one ("" is the empty sender)."""
+    try:
+        return _parse(raw, own_addresses, return_path)
+    except Exception:
+        log.exception("mail could not be understood", size_bytes=len(raw))
+        return _unreadable(raw, return_path)
+
+
+def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) -> InboundMail:
+    tree = read_tree(raw)
+    root, headers = tree.root, tree.root.headers
+    notes = list(tree.notes)
+    content = read_content(root)
+    notes += content.notes
+    if len(headers.all("from")) > 1:
+        notes.append("several_from")
+    author = first_address(headers.raw("from")) or NOBODY
+    sender = first_address(headers.raw("sender")) if "sender" in headers else None
+    if not author.address:
+        # Some mail programs leave From out; the one who posted it is the next best.
+        notes.append("no_from")
+        if sender is not None and sender.address:
+            author = sender
+    subject = headers.text("subject")[: limits.SUBJECT_CHARACTERS]
+    text, html = content.text(), content.html()
+    cleaned = clean(_named_images(html, content.attachments)) if html else None
+    if html and cleaned is None:
+        notes.append("html_not_shown")
+        text = text or plain_of(html)
+    if return_path is None and "return-path" in headers:
+        return_path = headers.plain("return-path").strip("<> ")
+    report_type = root.params.get("report-type", "").lower() if root.kind == "multipart/report" else ""
+    facts = Facts(
+        headers=headers,
+        kind=root.kind,
+        report_type=report_type,
+        author=author,
+        reply_to=address_list(headers.all("reply-to")[:1]),
+        subject=subject,
+        return_path=return_path,
+        is_report=any(leaf.kind in STATUS_KINDS for leaf in content.leaves),
+        own_addresses=own_addresses,
+    )
+    machine = written_by(facts)
+    report: DeliveryReport | None = None
+    if machine is not None and machine.kind in (
+        MachineKind.DELIVERY_REPORT, MachineKind.READ_RECEIPT, MachineKind.COMPLAINT
+    ):  # fmt: skip
+        report = read_report(root, content.leaves, subject, text)
+    own_ids = message_ids(headers.raw("message-id"))
+    if not own_ids:
+        notes.append("no_message_id")
+    thread_root, topic = _thread_index(headers)
+    recipients_beyond = any(len(one) > limits.HEADER_FIELD_BYTES - 10 for one in headers.all("to"))
+    if recipients_beyond:
+        notes.append("recipients_truncated")
+    return InboundMail(
+        message_id=own_ids[0][: limits.MESSAGE_ID_CHARACTERS] if own_ids else "",
+        digest=_digest(author, headers, text, html, content),
+        author=author,
+        sender=sender,
+        reply_to=facts.reply_to,
+        to=address_list(headers.all("to")),
+        cc=address_list(headers.all("cc")),
+        delivered_to=_delivered_to(headers),
+        return_path=return_path,
+        subject=subject,
+        date=moment(headers.raw("date")),
+        in_reply_to=message_ids(headers.raw("in-reply-to")),
+        references=message_ids(headers.raw("references")),
+        thread_root=thread_root,
+        thread_topic=topic,
+        language=_language(headers),
+        text=text,
+        folds=folds(text, is_forward=is_forward(subject)) if text else Folds(),
+        html=cleaned.html if cleaned else None,
+        html_folded=cleaned.folded if cleaned and not is_forward(subject) else None,
+        remote_images=cleaned.remote_images if cleaned else 0,
+        attachments=tuple(content.attachments),
+        machine=machine,
+        silence=why_silent(facts, machine),
+        report=report,
+        list_post=_list_post(headers),
+        list_id=headers.plain("list-id")[:200],
+        invitation=content.invitation,
+        protection=content.protection,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _digest(author: MailAddress, headers: Headers, text: str, html: str | None, content: Content) -> str:
+    """Of what the mail says, not of how it travelled: two deliveries of one mail have the same."""
+    digest = sha256()
+    for value in (author.folded, headers.text("subject"), headers.plain("date"), text, html or ""):
+        digest.update(" ".join(value.split()).encode("utf-8", "replace"))
+        digest.update(b"\x00")
+    for attachment in content.attachments:
+        digest.update(sha256(attachment.content).digest())
+    return digest.hexdigest()
+
+
+def _delivered_to(headers: Headers) -> tuple[str, ...]:
+    fields = [*headers.all("delivered-to")[:10], *headers.all("x-original-to")[:10], *headers.all("envelope-to")[:3]]
+    return tuple(one.folded for one in address_list(fields))
+
+
+def _thread_index(headers: Headers) -> tuple[str, str]:
+    """MS-OXOMSG: 22 bytes name the thread; each answer adds five."""
+    try:
+        index = binascii.a2b_base64(headers.raw("thread-index")[:4000])
+    except (binascii.Error, ValueError):
+        index = b""
+    return (index[:22].hex() if len(index) >= 22 else ""), headers.text("thread-topic")[: limits.SUBJECT_CHARACTERS]
+
+
+def _language(headers: Headers) -> str | None:
+    for name in ("content-language", "accept-language"):
+        found = _LANGUAGE.match(headers.plain(name))
+        if found:
+            return found[1].lower()
+    return None
+
+
+def _list_post(headers: Headers) -> str:
+    found = _LIST_POST.search(headers.plain("list-post"))
+    return fold(found[1]) if found else ""
+
+
+def _named_images(html: str, attachments: list[MailAttachment]) -> str:
+    """Pictures named by file name or Content-Location instead of by Content-ID."""
+    if not attachments or "<img" not in html.lower():
+        return html
+    places = {}
+    for one in attachments:
+        if one.media_type.startswith("image/"):
+            for name in (one.original_name, one.location):
+                if name:
+                    places[name] = one.content_id or one.name
+    return _BARE_SOURCE.sub(
+        lambda found: f"{found[1]}cid:{places[found[2]]}{found[3]}" if found[2] in places else found[0], html
+    )
+
+
+def _unreadable(raw: bytes, return_path: str | None) -> InboundMail:
+    """A mail that broke our own code: headers if they can be had, its beginning as text, everything kept raw."""
+    try:
+        headers = split_head(raw[: limits.HEADER_BLOCK_BYTES])[0]
+        author = first_address(headers.raw("from")) or NOBODY
+        subject = headers.text("subject")[: limits.SUBJECT_CHARACTERS]
+        ids = message_ids(headers.raw("message-id"))
+    except Exception:
+        author, subject, ids = NOBODY, "", ()
+    return InboundMail(
+        message_id=ids[0] if ids else "",
+        digest=sha256(raw).hexdigest(),
+        author=author,
+        sender=None,
+        reply_to=(),
+        to=(),
+        cc=(),
+        delivered_to=(),
+        return_path=return_path,
+        subject=subject,
+        date=None,
+        in_reply_to=(),
+        references=(),
+        thread_root="",
+        thread_topic="",
+        language=None,
+        text=undecoded(raw),
+        folds=Folds(),
+        html=None,
+        html_folded=None,
+        remote_images=0,
+        attachments=(),
+        machine=None,
+        silence="unreadable",
+        report=None,
+        list_post="",
+        list_id="",
+        invitation=False,
+        protection=Protection.NONE,
+        notes=("unreadable",),
+    )
+
+
+__all__ = ["Machine", "Part", "parse"]

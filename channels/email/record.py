@@ -1,0 +1,173 @@
+"""A mail as the desk understands it, and what an entry keeps of it for the screens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NotRequired, TypedDict
+
+from channels.email.addresses import MailAddress
+
+
+class MachineKind(StrEnum):
+    """Who wrote it when no person did. Values are stored."""
+
+    DELIVERY_REPORT = "delivery_report"
+    READ_RECEIPT = "read_receipt"
+    COMPLAINT = "complaint"
+    AUTOMATIC_REPLY = "automatic_reply"  # vacation notices, receipts
+    CHALLENGE = "challenge"
+    BULK = "bulk"  # newsletters and other mail to many
+    NOTIFICATION = "notification"  # machine mail that may carry a customer's matter (forms, forwarding rules)
+    OWN = "own"  # our own mail coming back
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """`reason` is the stable word of the rule that fired."""
+
+    kind: MachineKind
+    reason: str
+
+
+class ReportAction(StrEnum):
+    FAILED = "failed"
+    DELAYED = "delayed"
+    DELIVERED = "delivered"
+    RELAYED = "relayed"
+    EXPANDED = "expanded"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedRecipient:
+    """`status` like 5.1.1 (RFC 3463); `words` are the remote server's own."""
+
+    address: str
+    action: ReportAction
+    status: str
+    words: str
+
+    @property
+    def is_final(self) -> bool:
+        return self.action is ReportAction.FAILED and not self.status.startswith("4")
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """What a report says about a mail of ours: `message_ids` are all ids under which it may name that mail."""
+
+    message_ids: tuple[str, ...]
+    recipients: tuple[ReportedRecipient, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MailAttachment:
+    """`name` is safe, `original_name` as written; `media_type` is sniffed, never believed."""
+
+    name: str
+    original_name: str
+    media_type: str
+    content: bytes
+    content_id: str = ""
+    location: str = ""
+    inline: bool = False
+
+
+class Protection(StrEnum):
+    NONE = ""
+    SIGNED = "signed"
+    ENCRYPTED = "encrypted"
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """Character offsets into the full text: new words in [0, quoted_from) except [signature_from, quoted_from)."""
+
+    quoted_from: int | None = None
+    signature_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMail:
+    """One mail, understood. Every field has a value whatever came in; `notes` are stable words about oddities."""
+
+    message_id: str
+    digest: str
+    author: MailAddress
+    sender: MailAddress | None
+    reply_to: tuple[MailAddress, ...]
+    to: tuple[MailAddress, ...]
+    cc: tuple[MailAddress, ...]
+    delivered_to: tuple[str, ...]
+    return_path: str | None  # "" is the empty envelope sender, None: not known
+    subject: str
+    date: datetime | None
+    in_reply_to: tuple[str, ...]
+    references: tuple[str, ...]
+    thread_root: str  # of Thread-Index; empty when absent
+    thread_topic: str
+    language: str | None
+    text: str
+    folds: Folds
+    html: str | None  # sanitised, remote images moved to data-remote-src
+    html_folded: str | None  # the same without quoted history, when that differs
+    remote_images: int
+    attachments: tuple[MailAttachment, ...]
+    machine: Machine | None
+    silence: str | None  # why no automatic answer may go to this mail; None: it may
+    report: DeliveryReport | None
+    list_post: str
+    list_id: str
+    invitation: bool
+    protection: Protection
+    notes: tuple[str, ...]
+
+    @property
+    def new_text(self) -> str:
+        """The writer's own words, without quoted history."""
+        end = self.folds.quoted_from
+        return self.text if end is None else self.text[:end].rstrip()
+
+
+class AddressData(TypedDict):
+    name: str
+    address: str
+
+
+class ReportData(TypedDict):
+    address: str
+    action: str
+    status: str
+    words: str
+
+
+class MailData(TypedDict):
+    """`entry.data["mail"]` of every entry that came or goes by mail; what a screen needs besides text and html."""
+
+    subject: str
+    message_id: str
+    author: AddressData
+    to: list[AddressData]
+    cc: list[AddressData]
+    reply_to: NotRequired[list[AddressData]]
+    date: NotRequired[str]  # ISO 8601, what the mail itself claims
+    references: NotRequired[list[str]]
+    in_reply_to: NotRequired[list[str]]
+    new_text: NotRequired[str]  # absent when the full text is all new
+    signature: NotRequired[str]  # folded apart
+    folded_html: NotRequired[str]  # absent when nothing is folded
+    remote_images: NotRequired[int]
+    machine: NotRequired[str]  # MachineKind
+    machine_reason: NotRequired[str]
+    silence: NotRequired[str]  # why no automatic answer may go out; absent: one may
+    report: NotRequired[list[ReportData]]
+    invitation: NotRequired[bool]
+    protection: NotRequired[str]  # Protection
+    notes: NotRequired[list[str]]
+    stranger: NotRequired[bool]  # joined with one of our ids, was no participant
+    named_other: NotRequired[int]  # a conversation this mail's ids name and which its author may not join
+    subject_changed: NotRequired[str]  # the conversation's subject, when this mail has another
+    support_address: NotRequired[str]  # which of our addresses it came to
+    list_post: NotRequired[str]
+    cids: NotRequired[dict[str, str]]  # Content-ID → safe attachment name, for inline pictures
