@@ -54,7 +54,6 @@ def _on_sqlite(url: str, work: Callable[[Connection], None]) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(dbapi: sqlite3.Connection, _: object) -> None:
         dbapi.isolation_level = None  # the driver would commit before every CREATE TABLE
-        dbapi.execute("PRAGMA journal_mode=WAL")
         dbapi.execute("PRAGMA synchronous=FULL")
         dbapi.execute("PRAGMA foreign_keys=OFF")  # altering a table on SQLite means copying and dropping it
 

@@ -44,6 +44,8 @@ class SqliteTemplate:
         url = f"sqlite:///{self._template}"
         upgrade(url)
         engine = create_engine(url, poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         with engine.begin() as connection:
             open_around_the_clock(connection)
 
