@@ -1,10 +1,39 @@
-"""Failures in the desk's words. `code` is stable and for programs, the text is for people."""
+"""Failures in the desk's words. `code` is stable and for programs, the text is for people.
+
+A message is a key of the catalogue and its placeholders are named, so that whoever shows it can say it in the reader's
+language: `words.say(language, error.message, **error.values)`. `str(error)` is the English sentence.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from inbox.words import N_
+
 
 class InboxError(Exception):
+    """`message` is the English source with `%(name)s` placeholders, `values` what stands in for them."""
+
     code = "inbox_error"
+
+    def __init__(self, message: str = N_("Something went wrong."), **values: object) -> None:
+        self.message, self.values = message, values
+        super().__init__(message % values if values else message)
+
+
+_MISSING: Mapping[str, str] = {
+    "conversation": N_("This conversation does not exist, or you may not see it."),
+    "entry": N_("This entry does not exist, or you may not see it."),
+    "customer": N_("This customer does not exist, or you may not see them."),
+    "handoff": N_("This handoff does not exist, or it was not offered to you."),
+    "callback": N_("This callback does not exist, or you may not see it."),
+    "attachment": N_("This attachment does not exist, or you may not see it."),
+    "file": N_("This file does not exist, or you may not see it."),
+    "operator": N_("There is no such operator."),
+    "arrival": N_("This arrival does not exist, or you may not see it."),
+    "job": N_("This job does not exist, or it has been done."),
+    "page": N_("There is no such page."),
+}
 
 
 class NotFound(InboxError):
@@ -12,14 +41,14 @@ class NotFound(InboxError):
 
     def __init__(self, what: str = "conversation") -> None:
         self.what = what
-        super().__init__(f"This {what} does not exist, or you may not see it.")
+        super().__init__(_MISSING.get(what, N_("This does not exist, or you may not see it.")))
 
 
 class NotAllowed(InboxError):
     code = "not_allowed"
 
-    def __init__(self, message: str = "Your role does not allow this.") -> None:
-        super().__init__(message)
+    def __init__(self, message: str = N_("Your role does not allow this."), **values: object) -> None:
+        super().__init__(message, **values)
 
 
 class AlreadyTaken(InboxError):
@@ -27,7 +56,7 @@ class AlreadyTaken(InboxError):
 
     def __init__(self, by: str) -> None:
         self.by = by
-        super().__init__(f"{by} has just taken this conversation.")
+        super().__init__(N_("%(by)s has just taken this conversation."), by=by)
 
 
 class TimelineMoved(InboxError):
@@ -37,14 +66,20 @@ class TimelineMoved(InboxError):
 
     def __init__(self, since: int, last_number: int) -> None:
         self.since, self.last_number = since, last_number
-        super().__init__("There are new entries in this conversation. Read them before you send.")
+        super().__init__(N_("There are new entries in this conversation. Read them before you send."))
+
+
+_SETTLED: Mapping[str, str] = {
+    "handoff": N_("This handoff has already been settled."),
+    "callback": N_("This callback has already been settled."),
+}
 
 
 class AlreadySettled(InboxError):
     code = "already_settled"
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"This {what} has already been settled.")
+        super().__init__(_SETTLED.get(what, N_("This has already been settled.")))
 
 
 class BadInput(InboxError):
@@ -52,23 +87,20 @@ class BadInput(InboxError):
 
     code = "bad_input"
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, field: str, message: str, **values: object) -> None:
         self.field = field
-        super().__init__(message)
+        super().__init__(message, **values)
 
 
 class CannotReach(InboxError):
     code = "cannot_reach"
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
 
 
 class NothingWaiting(InboxError):
     code = "nothing_waiting"
 
     def __init__(self) -> None:
-        super().__init__("Nobody is waiting.")
+        super().__init__(N_("Nobody is waiting."))
 
 
 class StoreBusy(InboxError):
@@ -77,4 +109,4 @@ class StoreBusy(InboxError):
     code = "store_busy"
 
     def __init__(self) -> None:
-        super().__init__("The desk is overloaded. Try again in a moment.")
+        super().__init__(N_("The desk is overloaded. Try again in a moment."))

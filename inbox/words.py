@@ -1,7 +1,8 @@
 """Every visible word comes from one catalogue: the English source string is the key.
 
 Marking: in Python `N_("…")` marks a string for extraction, `words.say(language, "…")` speaks it; templates use
-`_("…")`, scripts `t("…")`. Placeholders are named: `%(name)s`.
+`_("…")` and `{% trans %}`, scripts `t("…")` and `tn("one", "many", n)`. Placeholders are named: `%(name)s`.
+`make words` collects what is marked (tests/words/extraction.py lists every marker).
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class Words:
         return SOURCE_LANGUAGE
 
     def say(self, language: str, message: str, **values: object) -> str:
+        """A message in a language, in English where the catalogue lacks it."""
         said = self._of(language).gettext(message) if message else ""
         return said % values if values else said
 

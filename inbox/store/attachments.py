@@ -66,7 +66,7 @@ class AttachmentFolder:
     def write(self, content: bytes, name: str) -> Stored:
         """Blocking. Raises BadInput above the size limit."""
         if len(content) > self.max_bytes:
-            raise BadInput("file", f"A file may have at most {self.max_bytes // 1_000_000} MB.")
+            raise _too_large(self.max_bytes)
         digest = hashlib.sha256(content).hexdigest()
         target = self.path(digest)
         if not target.exists():
@@ -89,8 +89,12 @@ class AttachmentFolder:
         async for chunk in chunks:
             content += chunk
             if len(content) > self.max_bytes:
-                raise BadInput("file", f"A file may have at most {self.max_bytes // 1_000_000} MB.")
+                raise _too_large(self.max_bytes)
         return await asyncio.to_thread(self.write, bytes(content), name)
+
+
+def _too_large(max_bytes: int) -> BadInput:
+    return BadInput("file", "A file may have at most %(megabytes)s MB.", megabytes=max_bytes // 1_000_000)
 
 
 def add(

@@ -7,11 +7,15 @@ A calendar's `data` (stored as JSON, one immutable version per edit):
      "targets": {"default": {"warn_s": 180, "target_s": 300}, "email": {"warn_s": 600, "target_s": 1200}}}
 
 A missing weekday is closed; a date in `holidays` replaces its weekday; "24:00" ends a day.
+
+A moment is open when the clock on the wall shows a time inside a window of that local date. So an hour that comes
+twice (autumn) counts twice, and one that is left out (spring) counts not at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -23,6 +27,12 @@ from inbox.vocabulary import ChannelKind
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HORIZON_DAYS = 400
 """How far ahead an opening is looked for: longer than any closed season."""
+
+MAX_TARGET_S = 30 * 86_400
+_MARGIN = timedelta(hours=3)
+"""More than any zone's clocks are ever moved by, but for the changes of the date line, which are whole days."""
+
+_CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 Interval = tuple[datetime, datetime]
 LocalWindow = tuple[int, int]
@@ -55,7 +65,7 @@ class OpeningHours:
             windows = self.holidays.get(local)
             if windows is None:
                 windows = self.weekly[local.weekday()]
-            known = tuple(_joined((_utc(local, a, self.zone, 0), _utc(local, b, self.zone, 1)) for a, b in windows))
+            known = tuple(_joined(_in_utc(local, windows, self.zone)))
             if len(self._days) > 2_000:
                 self._days.clear()
             self._days[local] = known
@@ -122,38 +132,68 @@ def read_hours(zone: str, data: Mapping[str, Any]) -> OpeningHours:
     """Check and read a calendar. Raises BadInput naming the field that is wrong."""
     try:
         zone_info = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+    except (ZoneInfoNotFoundError, ValueError, TypeError, AttributeError, OSError) as error:
         raise BadInput("zone", f"{zone!r} is not a time zone; write one such as Europe/Helsinki.") from error
-    weekly_data = data.get("weekly", {})
+    if not isinstance(data, Mapping):
+        raise BadInput("hours", "Opening hours are written as weekly, holidays and targets.")
+    for part in data:
+        if part not in ("weekly", "holidays", "targets"):
+            raise BadInput(str(part), f"{part!r} is not known; use weekly, holidays and targets.")
+    weekly_data = _mapping(data, "weekly")
     for day in weekly_data:
         if day not in WEEKDAYS:
             raise BadInput(f"weekly.{day}", f"{day!r} is not a weekday; use {', '.join(WEEKDAYS)}.")
     weekly = tuple(_windows(weekly_data.get(day, []), f"weekly.{day}") for day in WEEKDAYS)
     holidays = {}
-    for written, windows in data.get("holidays", {}).items():
-        try:
-            local = date.fromisoformat(written)
-        except ValueError as error:
-            raise BadInput(f"holidays.{written}", f"{written!r} is not a date; write 2026-12-24.") from error
-        holidays[local] = _windows(windows, f"holidays.{written}")
+    for written, windows in _mapping(data, "holidays").items():
+        holidays[_date(written)] = _windows(windows, f"holidays.{written}")
     targets = {}
-    for channel, values in data.get("targets", {}).items():
+    for channel, values in _mapping(data, "targets").items():
         if channel != "default" and channel not in set(ChannelKind):
             raise BadInput(f"targets.{channel}", f"{channel!r} is not a channel.")
-        target = Target(int(values.get("warn_s", 180)), int(values.get("target_s", 300)))
-        if not 0 < target.warn_s <= target.target_s:
-            raise BadInput(f"targets.{channel}", "The warning must come after the start and not after the target.")
-        targets[channel] = target
+        targets[channel] = _target(values, f"targets.{channel}")
     return OpeningHours(zone_info, weekly, holidays, targets)
 
 
+def _mapping(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = data.get(name, {})
+    if not isinstance(found, Mapping):
+        raise BadInput(name, f"{name} is written as names and values.")
+    return found
+
+
+def _date(written: Any) -> date:
+    try:
+        found = date.fromisoformat(written)
+        if found.isoformat() == written and date(1970, 1, 3) <= found <= date(9999, 12, 29):
+            return found
+    except (ValueError, TypeError):
+        pass
+    raise BadInput(f"holidays.{written}", f"{written!r} is not a date; write 2026-12-24.")
+
+
+def _target(values: Any, field_name: str) -> Target:
+    if not isinstance(values, Mapping):
+        raise BadInput(field_name, 'A target is written {"warn_s": 180, "target_s": 300}.')
+    seconds = [values.get("warn_s", 180), values.get("target_s", 300)]
+    if any(type(value) is not int for value in seconds):
+        raise BadInput(field_name, "Targets are whole seconds.")
+    warn_s, target_s = seconds
+    if not 0 < warn_s <= target_s:
+        raise BadInput(field_name, "The warning must come after the start and not after the target.")
+    if target_s > MAX_TARGET_S:
+        raise BadInput(field_name, f"A target is at most {MAX_TARGET_S // 86_400} days of opening time.")
+    return Target(warn_s, target_s)
+
+
 def _windows(written: Any, field_name: str) -> tuple[LocalWindow, ...]:
+    if not isinstance(written, list | tuple):
+        raise BadInput(field_name, 'Windows are written [["09:00", "12:00"], ["13:00", "17:00"]].')
     windows = []
     for window in written:
-        try:
-            start, end = (_minutes(part) for part in window)
-        except (ValueError, TypeError) as error:
-            raise BadInput(field_name, 'A window is written ["09:00", "17:00"].') from error
+        if not isinstance(window, list | tuple) or len(window) != 2:
+            raise BadInput(field_name, 'A window is written ["09:00", "17:00"].')
+        start, end = (_minutes(part, field_name) for part in window)
         if not start < end:
             raise BadInput(field_name, f"{window[0]} is not before {window[1]}; split a night at 24:00.")
         windows.append((start, end))
@@ -164,35 +204,59 @@ def _windows(written: Any, field_name: str) -> tuple[LocalWindow, ...]:
     return tuple(windows)
 
 
-def _minutes(written: str) -> int:
+def _minutes(written: Any, field_name: str) -> int:
     if written == "24:00":
         return 24 * 60
-    parsed = time.fromisoformat(written)
-    return parsed.hour * 60 + parsed.minute
+    if not isinstance(written, str) or not _CLOCK_TIME.fullmatch(written):
+        raise BadInput(field_name, f"{written!r} is not a time of day; write 09:00.")
+    return int(written[:2]) * 60 + int(written[3:])
 
 
-def _utc(local: date, minutes: int, zone: ZoneInfo, fold: int) -> datetime:
-    """A local wall time in UTC. Twice there: `fold` picks. Not there (spring): the moment the clocks jump."""
-    naive = datetime.combine(local, time()) + timedelta(minutes=minutes)
-    first = naive.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    if first.astimezone(zone).replace(tzinfo=None) == naive:
-        return naive.replace(tzinfo=zone, fold=fold).astimezone(UTC)
-    early, late = naive.replace(tzinfo=zone, fold=1).astimezone(UTC), first
-    after = late.astimezone(zone).utcoffset()
+def _in_utc(local: date, windows: Iterable[LocalWindow], zone: ZoneInfo) -> list[Interval]:
+    """The windows of a local date, cut where the zone's distance from UTC changes."""
+    midnight = datetime.combine(local, time(), UTC)
+    noon_offset = _offset(midnight + timedelta(hours=12) - _offset(midnight, zone), zone)
+    since, until = midnight - noon_offset - _MARGIN, midnight - noon_offset + timedelta(days=1) + _MARGIN
+    spans = [(since, until, _offset(since, zone))]
+    if _offset(until, zone) != spans[0][2]:
+        change = _change(since, until, zone)
+        spans = [(since, change, _offset(since, zone)), (change, until, _offset(until, zone))]
+    found = []
+    for begin, end, offset in spans:
+        for first, last in windows:
+            start = max(begin, midnight + timedelta(minutes=first) - offset)
+            stop = min(end, midnight + timedelta(minutes=last) - offset)
+            found.append((start, stop))
+    return sorted(found)
+
+
+def _offset(at: datetime, zone: ZoneInfo) -> timedelta:
+    return at.astimezone(zone).utcoffset() or timedelta()
+
+
+def _change(early: datetime, late: datetime, zone: ZoneInfo) -> datetime:
+    """The second between the two at which the clocks are changed."""
+    before = _offset(early, zone)
     while late - early > timedelta(seconds=1):
-        middle = early + (late - early) / 2
-        middle = middle.replace(microsecond=0)
-        if middle in (early, late):
-            break
-        if middle.astimezone(zone).utcoffset() == after:
-            late = middle
-        else:
+        middle = early + timedelta(seconds=(late - early) // timedelta(seconds=2))
+        if _offset(middle, zone) == before:
             early = middle
+        else:
+            late = middle
     return late
 
 
-def _joined(intervals: Iterator[Interval]) -> Iterator[Interval]:
-    """Empty intervals (a window swallowed by the spring gap) dropped, touching ones kept apart."""
+def _joined(intervals: Iterable[Interval]) -> Iterator[Interval]:
+    """Empty intervals dropped, touching ones made one."""
+    waiting: Interval | None = None
     for start, end in intervals:
-        if start < end:
-            yield start, end
+        if start >= end:
+            continue
+        if waiting is not None and start <= waiting[1]:
+            waiting = waiting[0], max(waiting[1], end)
+            continue
+        if waiting is not None:
+            yield waiting
+        waiting = start, end
+    if waiting is not None:
+        yield waiting
