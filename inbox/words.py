@@ -39,7 +39,9 @@ class Words:
             compiled.seek(0)
             self._catalogues[language] = gettext.GNUTranslations(compiled)
             self._messages[language] = {
-                (m.id if isinstance(m.id, str) else m.id[0]): (m.string if isinstance(m.string, str) else list(m.string))
+                (m.id if isinstance(m.id, str) else m.id[0]): (
+                    m.string if isinstance(m.string, str) else list(m.string)
+                )
                 for m in catalogue
                 if m.id and m.string
             }
