@@ -61,7 +61,9 @@ def failed_for_good(tx: Transaction, entry_id: EntryId, error: str, *, now: date
     changes: dict[str, Any] = {}
     if row.kind == EntryKind.REPLY:  # an automatic text that bounces is nobody's unanswered question
         changes = {"status": Status.OPEN, "closed_at": None}
-    say(tx, conversation, "delivery_failed", by=None, now=now, data={"entry": entry_id, "error": error[:300]}, **changes)
+    say(
+        tx, conversation, "delivery_failed", by=None, now=now, data={"entry": entry_id, "error": error[:300]}, **changes
+    )
     if row.kind == EntryKind.REPLY:
         ledger.run_again(tx, conversation_id, entry_id, at=now)
     tx.record(ConversationChanged(conversation_id))
@@ -80,9 +82,7 @@ def try_again(tx: Transaction, entry_id: EntryId, *, by: OperatorId, now: dateti
         raise BadInput("entry", "Only an entry whose delivery failed can be sent again.")
     conversation_id = ConversationId(row.conversation_id)
     locked(tx, conversation_id)
-    tx.conn.execute(
-        update(Entry).where(Entry.id == entry_id).values(delivery=Delivery.QUEUED, delivery_error=None)
-    )
+    tx.conn.execute(update(Entry).where(Entry.id == entry_id).values(delivery=Delivery.QUEUED, delivery_error=None))
     if row.kind == EntryKind.REPLY:
         ledger.end(tx, conversation_id, Ending.ANSWERED, at=now, by=by, entry_id=entry_id)
         tx.conn.execute(
@@ -92,9 +92,7 @@ def try_again(tx: Transaction, entry_id: EntryId, *, by: OperatorId, now: dateti
     tx.record(ConversationChanged(conversation_id))
 
 
-def visitor_has(
-    tx: Transaction, conversation_id: ConversationId, up_to: int, *, read: bool, now: datetime
-) -> None:
+def visitor_has(tx: Transaction, conversation_id: ConversationId, up_to: int, *, read: bool, now: datetime) -> None:
     """The visitor's browser has received, or the visitor has read, everything up to entry `up_to`."""
     state = Delivery.READ if read else Delivery.RECEIVED
     rows = tx.conn.execute(

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from inbox.errors import AlreadySettled, AlreadyTaken, BadInput, NotAllowed, NotFound
 from inbox.events import ConversationChanged, HandoffChanged
@@ -88,18 +88,17 @@ def hand_off(
         data={"brief": asdict(brief), "to": to, "name": operator_name(tx.conn, to)},
     )
     handoff_id = HandoffId(
-        tx.conn.execute(
-            insert(Handoff).values(
-                conversation_id=conversation_id,
-                from_operator_id=by,
-                to_operator_id=to,
-                entry_id=added.entry_id,
-                state=HandoffState.OFFERED if to is not None else HandoffState.ACCEPTED,
-                offered_at=now,
-                expires_at=now + lasts if to is not None else None,
-                settled_at=None if to is not None else now,
-            )
-        ).inserted_primary_key[0]
+        tx.insert(
+            Handoff,
+            conversation_id=conversation_id,
+            from_operator_id=by,
+            to_operator_id=to,
+            entry_id=added.entry_id,
+            state=HandoffState.OFFERED if to is not None else HandoffState.ACCEPTED,
+            offered_at=now,
+            expires_at=now + lasts if to is not None else None,
+            settled_at=None if to is not None else now,
+        )
     )
     tx.record(HandoffChanged(conversation_id, handoff_id, to, by))
     tx.record(ConversationChanged(conversation_id))
@@ -129,9 +128,7 @@ def cancel(tx: Transaction, handoff_id: HandoffId, *, by: OperatorId, now: datet
 
 
 def next_return(conn: Connection) -> datetime | None:
-    return conn.execute(
-        select(func.min(Handoff.expires_at)).where(Handoff.state == HandoffState.OFFERED)
-    ).scalar()
+    return conn.execute(select(func.min(Handoff.expires_at)).where(Handoff.state == HandoffState.OFFERED)).scalar()
 
 
 def return_due(tx: Transaction, *, now: datetime) -> int:
@@ -148,9 +145,7 @@ def return_due(tx: Transaction, *, now: datetime) -> int:
         )
         conversation = locked(tx, ConversationId(handoff.conversation_id))
         changes: dict[str, Any] = {}
-        presence = tx.conn.execute(
-            select(Operator.presence).where(Operator.id == handoff.from_operator_id)
-        ).scalar()
+        presence = tx.conn.execute(select(Operator.presence).where(Operator.id == handoff.from_operator_id)).scalar()
         if presence == Presence.OFFLINE and conversation.owner_id == handoff.from_operator_id:
             changes["owner_id"] = None
         say(tx, conversation, "handoff_returned", by=None, now=now, data={"to": handoff.to_operator_id}, **changes)
@@ -176,9 +171,9 @@ def offers(
 ) -> list[Offer]:
     """Open offers to an operator, or of a conversation."""
     query = (
-        select(Handoff.__table__, Entry.data).join(Entry, Entry.id == Handoff.entry_id).where(
-            Handoff.state == HandoffState.OFFERED
-        )
+        select(Handoff.__table__, Entry.data)
+        .join(Entry, Entry.id == Handoff.entry_id)
+        .where(Handoff.state == HandoffState.OFFERED)
     )
     if operator_id is not None:
         query = query.where(Handoff.to_operator_id == operator_id)
@@ -202,9 +197,7 @@ def offers(
 
 def _open_offer(tx: Transaction, conversation_id: ConversationId) -> Row[Any] | None:
     return tx.conn.execute(
-        select(Handoff.id).where(
-            Handoff.conversation_id == conversation_id, Handoff.state == HandoffState.OFFERED
-        )
+        select(Handoff.id).where(Handoff.conversation_id == conversation_id, Handoff.state == HandoffState.OFFERED)
     ).first()
 
 

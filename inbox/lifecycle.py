@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from inbox.errors import AlreadyTaken, BadInput, NothingWaiting
 from inbox.events import ConversationChanged
@@ -72,13 +72,11 @@ def assign(
     expected: OperatorId | None,
     now: datetime,
 ) -> None:
-    """Change the owner from `expected` to `to` (None: back to the queue). Raises AlreadyTaken when it moved meanwhile."""
+    """Change the owner from `expected` to `to` (None: the queue). Raises AlreadyTaken when it moved meanwhile."""
     if to is not None:
         _require_operator(tx.conn, to)
     mine = Conversation.owner_id.is_(None) if expected is None else Conversation.owner_id == expected
-    changed = tx.conn.execute(
-        update(Conversation).where(Conversation.id == conversation_id, mine).values(owner_id=to)
-    )
+    changed = tx.conn.execute(update(Conversation).where(Conversation.id == conversation_id, mine).values(owner_id=to))
     conversation = locked(tx, conversation_id)
     if changed.rowcount != 1:
         if conversation.owner_id == to:
@@ -209,18 +207,14 @@ def set_tags(
     if any(len(name) > 60 for name in wanted) or len(wanted) > 20:
         raise BadInput("tags", "At most 20 tags of at most 60 characters.")
     conversation = locked(tx, conversation_id)
-    tx.conn.execute(Tag.__table__.delete().where(Tag.conversation_id == conversation_id))
+    tx.conn.execute(delete(Tag).where(Tag.conversation_id == conversation_id))
     if wanted:
-        tx.conn.execute(
-            Tag.__table__.insert(), [{"conversation_id": conversation_id, "name": n} for n in sorted(wanted)]
-        )
+        tx.conn.execute(insert(Tag), [{"conversation_id": conversation_id, "name": n} for n in sorted(wanted)])
     say(tx, conversation, "tags", by=by, now=now, data={"tags": sorted(wanted)})
     tx.record(ConversationChanged(conversation_id))
 
 
-def merge(
-    tx: Transaction, source: ConversationId, target: ConversationId, *, by: OperatorId, now: datetime
-) -> None:
+def merge(tx: Transaction, source: ConversationId, target: ConversationId, *, by: OperatorId, now: datetime) -> None:
     """Let `source` go on in `target`: later answers to either arrive there; the older wait runs on. Raises BadInput."""
     if source == target:
         raise BadInput("target", "A conversation cannot be merged with itself.")
@@ -266,8 +260,6 @@ def operator_name(conn: Connection, operator_id: int | None) -> str:
 
 
 def _require_operator(conn: Connection, operator_id: OperatorId) -> None:
-    row = conn.execute(
-        select(Operator.id).where(Operator.id == operator_id, Operator.disabled_at.is_(None))
-    ).first()
+    row = conn.execute(select(Operator.id).where(Operator.id == operator_id, Operator.disabled_at.is_(None))).first()
     if row is None:
         raise BadInput("to", "There is no such operator.")

@@ -80,9 +80,7 @@ class Counts:
         return self.in_target + self.warned + self.missed
 
 
-_WAITS = and_(
-    Conversation.status == Status.OPEN, Conversation.queue_key < NOT_WAITING, Conversation.spam.is_(False)
-)
+_WAITS = and_(Conversation.status == Status.OPEN, Conversation.queue_key < NOT_WAITING, Conversation.spam.is_(False))
 
 
 def page(
@@ -104,9 +102,7 @@ def page(
             Conversation.queue_key >= key,  # lets the index seek; the next line decides
             or_(Conversation.queue_key > key, Conversation.id > last_id),
         )
-    rows = conn.execute(
-        query.order_by(Conversation.queue_key, Conversation.id).limit(min(limit, PIECE) + 1)
-    ).all()
+    rows = conn.execute(query.order_by(Conversation.queue_key, Conversation.id).limit(min(limit, PIECE) + 1)).all()
     more = len(rows) > min(limit, PIECE)
     rows = rows[: min(limit, PIECE)]
     found = _with_details(conn, rows)
@@ -129,17 +125,13 @@ def rows_of(conn: Connection, conversation_ids: Sequence[ConversationId]) -> lis
 
 
 def counts(conn: Connection, viewer: OperatorId, *, now: datetime) -> Counts:
-    missed = conn.execute(
-        select(func.count()).where(_WAITS, Conversation.queue_key <= microseconds(now))
-    ).scalar_one()
+    missed = conn.execute(select(func.count()).where(_WAITS, Conversation.queue_key <= microseconds(now))).scalar_one()
     warned = conn.execute(
         select(func.count()).where(_WAITS, Conversation.queue_key > microseconds(now), Conversation.warn_at <= now)
     ).scalar_one()
     waiting = conn.execute(select(func.count()).where(_WAITS)).scalar_one()
     mine, unassigned = (
-        conn.execute(
-            select(func.count()).select_from(Conversation).where(_condition(view, viewer))
-        ).scalar_one()
+        conn.execute(select(func.count()).select_from(Conversation).where(_condition(view, viewer))).scalar_one()
         for view in (View.MINE, View.UNASSIGNED)
     )
     callbacks = conn.execute(
@@ -157,9 +149,7 @@ def places(conn: Connection, channel: ChannelKind | None = None, limit: int = 5_
         .limit(limit)
     ).all()
     return {
-        ConversationId(row.id): place
-        for place, row in enumerate(ids, 1)
-        if channel is None or row.channel == channel
+        ConversationId(row.id): place for place, row in enumerate(ids, 1) if channel is None or row.channel == channel
     }
 
 
@@ -179,9 +169,7 @@ def _condition(view: View, viewer: OperatorId) -> ColumnElement[bool]:
         case View.SNOOZED:
             return and_(Conversation.status == Status.SNOOZED, alive)
         case View.CALLBACKS:
-            return Conversation.id.in_(
-                select(Callback.conversation_id).where(Callback.state.in_(OPEN_CALLBACK_STATES))
-            )
+            return Conversation.id.in_(select(Callback.conversation_id).where(Callback.state.in_(OPEN_CALLBACK_STATES)))
         case View.SPAM:
             return and_(Conversation.spam.is_(True), Conversation.status == Status.CLOSED)
         case View.CLOSED:
@@ -192,9 +180,26 @@ def _rows() -> Any:
     c = Conversation
     return (
         select(
-            c.id, c.queue_key, c.subject, c.snippet, c.channel, c.status, c.owner_id, c.priority, c.unread,
-            c.waiting_since, c.warn_at, c.due_at, c.wait_id, c.snoozed_until, c.active_at, c.last_number, c.version,
-            Contact.name.label("contact_name"), Contact.tier, Operator.name.label("owner_name"),
+            c.id,
+            c.queue_key,
+            c.subject,
+            c.snippet,
+            c.channel,
+            c.status,
+            c.owner_id,
+            c.priority,
+            c.unread,
+            c.waiting_since,
+            c.warn_at,
+            c.due_at,
+            c.wait_id,
+            c.snoozed_until,
+            c.active_at,
+            c.last_number,
+            c.version,
+            Contact.name.label("contact_name"),
+            Contact.tier,
+            Operator.name.label("owner_name"),
         )
         .join(Contact, Contact.id == c.contact_id)
         .outerjoin(Operator, Operator.id == c.owner_id)

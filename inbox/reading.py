@@ -296,10 +296,22 @@ def card(conn: Connection, contact_id: ContactId, besides: ConversationId | None
 def _entries() -> Any:
     return (
         select(
-            Entry.id, Entry.conversation_id, Entry.number, Entry.kind, Entry.channel, Entry.author, Entry.operator_id,
-            Entry.text, Entry.html.is_not(None).label("has_html"), Entry.data, Entry.created_at, Entry.delivery,
-            Entry.delivery_error, Entry.client_key,
-            Contact.name.label("contact_name"), Operator.name.label("operator_name"),
+            Entry.id,
+            Entry.conversation_id,
+            Entry.number,
+            Entry.kind,
+            Entry.channel,
+            Entry.author,
+            Entry.operator_id,
+            Entry.text,
+            Entry.html.is_not(None).label("has_html"),
+            Entry.data,
+            Entry.created_at,
+            Entry.delivery,
+            Entry.delivery_error,
+            Entry.client_key,
+            Contact.name.label("contact_name"),
+            Operator.name.label("operator_name"),
         )
         .outerjoin(Contact, Contact.id == Entry.contact_id)
         .outerjoin(Operator, Operator.id == Entry.operator_id)
@@ -310,9 +322,7 @@ def _timeline(conn: Connection, rows: Sequence[Row[Any]]) -> list[TimelineEntry]
     attached: dict[int, list[AttachmentRecord]] = {}
     if rows:
         for a in conn.execute(
-            select(Attachment.__table__)
-            .where(Attachment.entry_id.in_([r.id for r in rows]))
-            .order_by(Attachment.id)
+            select(Attachment.__table__).where(Attachment.entry_id.in_([r.id for r in rows])).order_by(Attachment.id)
         ):
             attached.setdefault(a.entry_id, []).append(
                 AttachmentRecord(AttachmentId(a.id), a.name, a.media_type, a.size_bytes, a.digest, a.content_id)
@@ -341,9 +351,7 @@ def _timeline(conn: Connection, rows: Sequence[Row[Any]]) -> list[TimelineEntry]
 
 def _participants(conn: Connection, conversation_id: ConversationId) -> list[ParticipantRecord]:
     return [
-        ParticipantRecord(
-            AddressKind(p.kind), p.written, p.name, ContactId(p.contact_id), p.new_since is not None
-        )
+        ParticipantRecord(AddressKind(p.kind), p.written, p.name, ContactId(p.contact_id), p.new_since is not None)
         for p in conn.execute(
             select(Address.kind, Address.written, Contact.name, Contact.id.label("contact_id"), Participant.new_since)
             .join(Participant, Participant.address_id == Address.id)
@@ -366,6 +374,15 @@ def _callback(conn: Connection, conversation_id: ConversationId) -> CallbackReco
     if c is None:
         return None
     return CallbackRecord(
-        c.id, c.state, c.number, c.owner_id, c.owner_name or "", c.due_at, c.claimed_until, c.slot_from, c.slot_to,
-        c.missed_calls, c.attempts,
+        c.id,
+        c.state,
+        c.number,
+        c.owner_id,
+        c.owner_name or "",
+        c.due_at,
+        c.claimed_until,
+        c.slot_from,
+        c.slot_to,
+        c.missed_calls,
+        c.attempts,
     )

@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from inbox.events import ConversationChanged, MessageReceived
 from inbox.people import contacts
 from inbox.people.contacts import AddressLine, Known, Sender
 from inbox.queue_key import queue_key
-from inbox.store.models import Attachment, Conversation, Entry, Participant
+from inbox.store.models import Attachment, Conversation, Entry, Participant, table
+from inbox.store.prepared import Prepared
 from inbox.store.transaction import Transaction
 from inbox.timeline import NewEntry, append, locked, snippet
 from inbox.vocabulary import (
@@ -102,7 +103,7 @@ def receive(tx: Transaction, incoming: Incoming, *, now: datetime) -> Received:
             "closed_at": None,
             "snoozed_until": None,
             "channel": incoming.channel,
-            "unread": Conversation.unread + 1,
+            "unread": conversation.unread + 1,
             "visitor_left_at": None,
         }
     if incoming.answer_by is not None:
@@ -144,34 +145,50 @@ def receive(tx: Transaction, incoming: Incoming, *, now: datetime) -> Received:
         )
     if began or reopened:
         tx.record(ConversationChanged(conversation_id))
-    return Received(
-        conversation_id, added.entry_id, added.number, known.contact_id, began=began, reopened=reopened
+    return Received(conversation_id, added.entry_id, added.number, known.contact_id, began=began, reopened=reopened)
+
+
+_NEWEST_OF_ADDRESS = Prepared(
+    select(Conversation.__table__)
+    .join(Participant, Participant.conversation_id == Conversation.id)
+    .where(
+        Participant.address_id == bindparam("address"),
+        Conversation.merged_into_id.is_(None),
+        Conversation.spam.is_(False),
     )
+    .order_by(Participant.id.desc())
+    .limit(1)
+    .with_for_update(of=Conversation.__table__)
+)
+
+_SEEN = Prepared(
+    select(Entry.id, Entry.number, Entry.conversation_id, Entry.contact_id).where(
+        Entry.client_key == bindparam("client_key")
+    )
+)
+
+_CONVERSATION_COLUMNS = (
+    "contact_id", "subject", "status", "spam", "channel", "language", "priority", "last_number", "snippet", "version",
+    "created_at", "active_at", "queue_key", "unread", "reply_token", "visitor_seen", "source",
+)  # fmt: skip
+
+_BEGIN = Prepared(
+    insert(table(Conversation))
+    .values({c: bindparam(c) for c in _CONVERSATION_COLUMNS})
+    .returning(*table(Conversation).c)
+)
 
 
-def find_open(tx: Transaction, address_id: AddressId, rejoin_closed: timedelta, now: datetime) -> Row[Any] | None:
-    """The newest conversation of an address that is still going on, locked."""
-    row = tx.conn.execute(
-        select(Conversation.__table__)
-        .join(Participant, Participant.conversation_id == Conversation.id)
-        .where(
-            Participant.address_id == address_id,
-            Conversation.merged_into_id.is_(None),
-            Conversation.spam.is_(False),
-        )
-        .order_by(Participant.id.desc())
-        .limit(1)
-        .with_for_update(of=Conversation.__table__)
-    ).first()
+def find_open(tx: Transaction, address_id: AddressId, rejoin_closed: timedelta, now: datetime) -> Any:
+    """The newest conversation of an address that is still going on, locked; None when there is none."""
+    row = _NEWEST_OF_ADDRESS.first(tx.conn, address=address_id)
     if row is None or (row.status == Status.CLOSED and (row.closed_at is None or row.closed_at < now - rejoin_closed)):
         return None
     return row
 
 
 def _seen(tx: Transaction, client_key: str) -> Received | None:
-    row = tx.conn.execute(
-        select(Entry.id, Entry.number, Entry.conversation_id, Entry.contact_id).where(Entry.client_key == client_key)
-    ).first()
+    row = _SEEN.first(tx.conn, client_key=client_key)
     if row is None:
         return None
     return Received(
@@ -179,7 +196,7 @@ def _seen(tx: Transaction, client_key: str) -> Received | None:
     )
 
 
-def _conversation(tx: Transaction, incoming: Incoming, known: Known, now: datetime) -> tuple[Row[Any], bool]:
+def _conversation(tx: Transaction, incoming: Incoming, known: Known, now: datetime) -> tuple[Any, bool]:
     if incoming.conversation_id is not None:
         row = locked(tx, incoming.conversation_id)
         while row.merged_into_id is not None:
@@ -189,8 +206,9 @@ def _conversation(tx: Transaction, incoming: Incoming, known: Known, now: dateti
         found = find_open(tx, known.address_id, incoming.rejoin_closed, now)
         if found is not None:
             return found, False
-    new_id = tx.conn.execute(
-        insert(Conversation).values(
+    return (
+        _BEGIN.first(
+            tx.conn,
             contact_id=known.contact_id,
             subject=incoming.subject[:1000] or snippet(incoming.text)[:80],
             status=Status.OPEN if incoming.starts_wait else Status.CLOSED,
@@ -208,9 +226,9 @@ def _conversation(tx: Transaction, incoming: Incoming, known: Known, now: dateti
             reply_token=uuid4().hex,
             visitor_seen=0,
             source=dict(incoming.source),
-        )
-    ).inserted_primary_key[0]
-    return locked(tx, ConversationId(new_id)), True
+        ),
+        True,
+    )
 
 
 def _join(

@@ -124,9 +124,7 @@ def reply(tx: Transaction, draft: ReplyDraft, *, addressings: Addressings, now: 
     )
     _attach(tx, draft, added)
     _forget_draft(tx, draft, EntryKind.REPLY)
-    ledger.end(
-        tx, draft.conversation_id, Ending.ANSWERED, at=now, by=draft.operator_id, entry_id=added.entry_id
-    )
+    ledger.end(tx, draft.conversation_id, Ending.ANSWERED, at=now, by=draft.operator_id, entry_id=added.entry_id)
     tx.record(ReplyWritten(draft.conversation_id, added.entry_id, added.number, channel))
     tx.record(ConversationChanged(draft.conversation_id))
     return Written(added.entry_id, added.number)
@@ -170,9 +168,7 @@ class AutomaticText:
     reason: str
 
 
-def write_automatic(
-    tx: Transaction, text: AutomaticText, *, addressings: Addressings, now: datetime
-) -> Written | None:
+def write_automatic(tx: Transaction, text: AutomaticText, *, addressings: Addressings, now: datetime) -> Written | None:
     """Write what the desk says by itself. None when this wait has had this text, or has ended meanwhile."""
     conversation = locked(tx, text.conversation_id)
     if text.wait_id is not None and conversation.wait_id != text.wait_id:
@@ -289,4 +285,3 @@ def _forget_draft(tx: Transaction, draft: ReplyDraft, kind: EntryKind) -> None:
             Draft.kind == kind,
         )
     )
-

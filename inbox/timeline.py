@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from inbox.errors import NotFound
 from inbox.events import EntryAdded
 from inbox.queue_key import queue_key
-from inbox.store.models import Conversation, Entry
+from inbox.store.models import Conversation, Entry, table
+from inbox.store.prepared import Prepared
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import (
     ArrivalId,
@@ -49,62 +51,82 @@ class Added:
     number: int
 
 
-def locked(tx: Transaction, conversation_id: ConversationId) -> Row[Any]:
+_LOCKED = Prepared(select(Conversation.__table__).where(Conversation.id == bindparam("id")).with_for_update())
+
+_ENTRY_COLUMNS = (
+    "conversation_id", "number", "kind", "channel", "author", "contact_id", "operator_id", "text", "html", "data",
+    "created_at", "client_key", "delivery", "arrival_id",
+)  # fmt: skip
+
+_INSERT_ENTRY = Prepared(
+    insert(table(Entry)).values({c: bindparam(c) for c in _ENTRY_COLUMNS}).returning(table(Entry).c.id)
+)
+
+
+@lru_cache(64)
+def _advance(changed: tuple[str, ...]) -> Prepared:
+    """Raise number and version of a conversation and set the columns `changed`."""
+    conversations = table(Conversation)
+    return Prepared(
+        update(conversations)
+        .where(conversations.c.id == bindparam("conversation"))
+        .values(
+            {
+                **{column: bindparam(f"new_{column}", type_=conversations.c[column].type) for column in changed},
+                "last_number": conversations.c.last_number + 1,
+                "version": conversations.c.version + 1,
+            }
+        )
+        .returning(conversations.c.last_number)
+    )
+
+
+def locked(tx: Transaction, conversation_id: ConversationId) -> Any:
     """The conversation's row, held until the commit. Raises NotFound."""
-    row = tx.conn.execute(
-        select(Conversation.__table__).where(Conversation.id == conversation_id).with_for_update()
-    ).first()
+    row = _LOCKED.first(tx.conn, id=conversation_id)
     if row is None:
         raise NotFound
     return row
 
 
-def append(
-    tx: Transaction, conversation: Row[Any], entry: NewEntry, *, now: datetime, **changes: Any
-) -> Added:
-    """Add an entry to a locked conversation; `changes` are further columns of the conversation to set.
+def append(tx: Transaction, conversation: Any, entry: NewEntry, *, now: datetime, **changes: Any) -> Added:
+    """Add an entry to a locked conversation; `changes` are further columns of the conversation and their new values.
 
     Only what people say moves the conversation's time of activity and the line shown in the queue.
     """
-    number = conversation.last_number + 1
-    # The row in hand may be older than entries added since by the same use case.
-    number = max(number, _newest(tx, conversation.id) + 1) if conversation.last_number else number
-    entry_id = EntryId(
-        tx.conn.execute(
-            insert(Entry).values(
-                conversation_id=conversation.id,
-                number=number,
-                kind=entry.kind,
-                channel=entry.channel,
-                author=entry.author,
-                contact_id=entry.contact_id,
-                operator_id=entry.operator_id,
-                text=entry.text,
-                html=entry.html,
-                data=entry.data,
-                created_at=now,
-                client_key=entry.client_key,
-                delivery=entry.delivery,
-                arrival_id=entry.arrival_id,
-            )
-        ).inserted_primary_key[0]
-    )
     spoken = entry.kind in (EntryKind.MESSAGE, EntryKind.REPLY, EntryKind.CALL, EntryKind.CALLBACK)
     if spoken:
         changes["active_at"] = now
         changes.setdefault("snippet", snippet(entry.text))
         changes["queue_key"] = queue_key(changes.get("due_at", conversation.due_at), now)
-    tx.conn.execute(
-        update(Conversation)
-        .where(Conversation.id == conversation.id)
-        .values(last_number=number, version=Conversation.version + 1, **changes)
+    number = _advance(tuple(sorted(changes))).scalar(
+        tx.conn, conversation=conversation.id, **{f"new_{column}": value for column, value in changes.items()}
+    )
+    entry_id = EntryId(
+        _INSERT_ENTRY.scalar(
+            tx.conn,
+            conversation_id=conversation.id,
+            number=number,
+            kind=entry.kind,
+            channel=entry.channel,
+            author=entry.author,
+            contact_id=entry.contact_id,
+            operator_id=entry.operator_id,
+            text=entry.text,
+            html=entry.html,
+            data=entry.data,
+            created_at=now,
+            client_key=entry.client_key,
+            delivery=entry.delivery,
+            arrival_id=entry.arrival_id,
+        )
     )
     return Added(entry_id, number)
 
 
 def say(
     tx: Transaction,
-    conversation: Row[Any],
+    conversation: Any,
     what: str,
     *,
     by: OperatorId | None,
@@ -134,9 +156,3 @@ def say(
 
 def snippet(text: str) -> str:
     return " ".join(text[: SNIPPET_CHARS * 4].split())[:SNIPPET_CHARS]
-
-
-def _newest(tx: Transaction, conversation_id: int) -> int:
-    return tx.conn.execute(
-        select(Conversation.last_number).where(Conversation.id == conversation_id)
-    ).scalar_one()

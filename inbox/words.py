@@ -19,7 +19,7 @@ from babel.messages.pofile import read_po
 SOURCE_LANGUAGE = "en"
 
 
-def N_(message: str) -> str:  # noqa: N802 (gettext's own name for it)
+def N_(message: str) -> str:
     """Mark for extraction, say later."""
     return message
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from inbox.store.models import Address, Contact, Participant
+from inbox.store.models import Address, Contact, Participant, table
+from inbox.store.prepared import Prepared
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import AddressId, AddressKind, ContactId, ConversationId
 
@@ -61,10 +62,33 @@ class Known:
     address_id: AddressId
 
 
+_FIND = Prepared(
+    select(Address.id, Address.contact_id).where(Address.kind == bindparam("kind"), Address.value == bindparam("value"))
+)
+_ADD_CONTACT = Prepared(
+    insert(table(Contact))
+    .values({c: bindparam(c) for c in ("name", "language", "zone", "note", "created_at")})
+    .returning(table(Contact).c.id)
+)
+_ADD_ADDRESS = Prepared(
+    insert(table(Address))
+    .values({c: bindparam(c) for c in ("contact_id", "kind", "value", "written", "created_at")})
+    .returning(table(Address).c.id)
+)
+_IS_PARTICIPANT = Prepared(
+    select(Participant.id).where(
+        Participant.conversation_id == bindparam("conversation"), Participant.address_id == bindparam("address")
+    )
+)
+_ADD_PARTICIPANT = Prepared(
+    insert(table(Participant)).values(
+        {c: bindparam(c) for c in ("conversation_id", "address_id", "new_since", "added_at")}
+    )
+)
+
+
 def find(conn: Connection, line: AddressLine) -> Known | None:
-    row = conn.execute(
-        select(Address.id, Address.contact_id).where(Address.kind == line.kind, Address.value == line.value)
-    ).first()
+    row = _FIND.first(conn, kind=line.kind, value=line.value)
     return None if row is None else Known(ContactId(row.contact_id), AddressId(row.id))
 
 
@@ -76,11 +100,9 @@ def ensure(tx: Transaction, sender: Sender, *, now: datetime) -> Known:
             _fill_in(tx, known.contact_id, sender)
         return known
     contact_id = ContactId(
-        tx.conn.execute(
-            insert(Contact).values(
-                name=sender.name[:200], language=sender.language, zone=sender.zone, note="", created_at=now
-            )
-        ).inserted_primary_key[0]
+        _ADD_CONTACT.scalar(
+            tx.conn, name=sender.name[:200], language=sender.language, zone=sender.zone, note="", created_at=now
+        )
     )
     return Known(contact_id, _add(tx, contact_id, sender.address, now))
 
@@ -107,17 +129,10 @@ def join(
     new_since: int | None = None,
 ) -> bool:
     """Make an address a participant. `new_since`: a stranger, marked from this entry on. False when it was one."""
-    there = tx.conn.execute(
-        select(Participant.id).where(
-            Participant.conversation_id == conversation_id, Participant.address_id == address_id
-        )
-    ).first()
-    if there is not None:
+    if _IS_PARTICIPANT.first(tx.conn, conversation=conversation_id, address=address_id) is not None:
         return False
-    tx.conn.execute(
-        insert(Participant).values(
-            conversation_id=conversation_id, address_id=address_id, new_since=new_since, added_at=now
-        )
+    _ADD_PARTICIPANT.run(
+        tx.conn, conversation_id=conversation_id, address_id=address_id, new_since=new_since, added_at=now
     )
     return True
 
@@ -143,11 +158,14 @@ def mark_failing(tx: Transaction, line: AddressLine, *, now: datetime) -> None:
 
 def _add(tx: Transaction, contact_id: ContactId, line: AddressLine, now: datetime) -> AddressId:
     return AddressId(
-        tx.conn.execute(
-            insert(Address).values(
-                contact_id=contact_id, kind=line.kind, value=line.value, written=line.written[:400], created_at=now
-            )
-        ).inserted_primary_key[0]
+        _ADD_ADDRESS.scalar(
+            tx.conn,
+            contact_id=contact_id,
+            kind=line.kind,
+            value=line.value,
+            written=line.written[:400],
+            created_at=now,
+        )
     )
 
 

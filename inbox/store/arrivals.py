@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 
 from inbox.events import ArrivalKept, ArrivalSettled
 from inbox.store.models import Arrival
@@ -45,18 +45,17 @@ def keep(
     if known is not None:
         return Kept(ArrivalId(known), duplicate=True)
     arrival_id = ArrivalId(
-        tx.conn.execute(
-            insert(Arrival).values(
-                source=source,
-                dedupe_key=dedupe_key[:200],
-                received_at=now,
-                raw=raw,
-                envelope=dict(envelope),
-                state=ArrivalState.NEW,
-                attempts=0,
-                reason="",
-            )
-        ).inserted_primary_key[0]
+        tx.insert(
+            Arrival,
+            source=source,
+            dedupe_key=dedupe_key[:200],
+            received_at=now,
+            raw=raw,
+            envelope=dict(envelope),
+            state=ArrivalState.NEW,
+            attempts=0,
+            reason="",
+        )
     )
     tx.record(ArrivalKept(arrival_id, source))
     return Kept(arrival_id, duplicate=False)
@@ -138,15 +137,18 @@ def listing(
 ) -> list[TrayLine]:
     """Arrivals in the given states, newest first, without their bytes."""
     query = select(
-        Arrival.id, Arrival.source, Arrival.received_at, Arrival.state, Arrival.reason, Arrival.envelope,
+        Arrival.id,
+        Arrival.source,
+        Arrival.received_at,
+        Arrival.state,
+        Arrival.reason,
+        Arrival.envelope,
         func.length(Arrival.raw).label("size_bytes"),
     ).where(Arrival.state.in_(states))
     if before is not None:
         query = query.where(Arrival.id < before)
     return [
-        TrayLine(
-            ArrivalId(r.id), r.source, r.received_at, ArrivalState(r.state), r.reason, r.size_bytes, r.envelope
-        )
+        TrayLine(ArrivalId(r.id), r.source, r.received_at, ArrivalState(r.state), r.reason, r.size_bytes, r.envelope)
         for r in conn.execute(query.order_by(Arrival.id.desc()).limit(limit))
     ]
 

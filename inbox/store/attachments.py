@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 import puremagic
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from inbox.errors import BadInput, NotFound
 from inbox.store.models import Attachment
@@ -109,20 +109,19 @@ def add(
 ) -> AttachmentId:
     """Note a stored file. Without an entry it waits for the message it will be sent with."""
     return AttachmentId(
-        tx.conn.execute(
-            insert(Attachment).values(
-                conversation_id=conversation_id,
-                entry_id=entry_id,
-                uploaded_by=uploaded_by[:40],
-                name=stored.name,
-                original_name=stored.original_name,
-                media_type=stored.media_type,
-                size_bytes=stored.size_bytes,
-                digest=stored.digest,
-                content_id=content_id[:300] if content_id else None,
-                created_at=now,
-            )
-        ).inserted_primary_key[0]
+        tx.insert(
+            Attachment,
+            conversation_id=conversation_id,
+            entry_id=entry_id,
+            uploaded_by=uploaded_by[:40],
+            name=stored.name,
+            original_name=stored.original_name,
+            media_type=stored.media_type,
+            size_bytes=stored.size_bytes,
+            digest=stored.digest,
+            content_id=content_id[:300] if content_id else None,
+            created_at=now,
+        )
     )
 
 
@@ -141,8 +140,15 @@ def of_entry(conn: Connection, entry_id: EntryId) -> Sequence[AttachmentFacts]:
 def _facts(conn: Connection, condition: object) -> list[AttachmentFacts]:
     return [
         AttachmentFacts(
-            AttachmentId(r.id), r.conversation_id, r.entry_id, r.uploaded_by, r.name, r.media_type, r.size_bytes,
-            r.digest, r.content_id,
+            AttachmentId(r.id),
+            r.conversation_id,
+            r.entry_id,
+            r.uploaded_by,
+            r.name,
+            r.media_type,
+            r.size_bytes,
+            r.digest,
+            r.content_id,
         )
         for r in conn.execute(select(Attachment.__table__).where(condition).order_by(Attachment.id))  # type: ignore[arg-type]
     ]

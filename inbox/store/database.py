@@ -51,9 +51,7 @@ class Database(Protocol):
 
     several_processes: bool
 
-    async def write(
-        self, work: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def write(self, work: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(tx, …)` in one transaction; return after the commit. An exception rolls back, announces nothing."""
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -125,9 +123,7 @@ class SqliteDatabase(_Announcing):
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    async def write(
-        self, work: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def write(self, work: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         if self._closed:
             raise RuntimeError("the database is closed")
         if self._waiting.qsize() > MAX_WAITING:
@@ -252,9 +248,7 @@ class PostgresDatabase(_Announcing):
             make_url(url).set(drivername="postgresql+asyncpg"), pool_size=8, max_overflow=8, pool_pre_ping=True
         )
 
-    async def write(
-        self, work: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def write(self, work: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         tries = 0
         while True:
             tries += 1

@@ -7,7 +7,7 @@ are whole seconds and say so in their names.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     JSON,
@@ -20,6 +20,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     String,
+    Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
@@ -63,6 +64,11 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012
+
+
+def table(model: type[Base]) -> Table:
+    """The plain table of a model, for statements that are prepared."""
+    return cast(Table, model.__table__)
 
 
 def _id() -> Mapped[int]:
@@ -194,10 +200,18 @@ class Conversation(Base):
     __table_args__ = (
         Index("ix_conversations_queue", "status", "queue_key", "id"),
         Index("ix_conversations_owner", "owner_id", "status", "queue_key", "id"),
-        Index("ix_conversations_snoozed", "snoozed_until", sqlite_where=text("snoozed_until IS NOT NULL"),
-              postgresql_where=text("snoozed_until IS NOT NULL")),
-        Index("ix_conversations_left", "visitor_left_at", sqlite_where=text("visitor_left_at IS NOT NULL"),
-              postgresql_where=text("visitor_left_at IS NOT NULL")),
+        Index(
+            "ix_conversations_snoozed",
+            "snoozed_until",
+            sqlite_where=text("snoozed_until IS NOT NULL"),
+            postgresql_where=text("snoozed_until IS NOT NULL"),
+        ),
+        Index(
+            "ix_conversations_left",
+            "visitor_left_at",
+            sqlite_where=text("visitor_left_at IS NOT NULL"),
+            postgresql_where=text("visitor_left_at IS NOT NULL"),
+        ),
     )
 
 
@@ -276,10 +290,19 @@ class Handoff(Base):
     expires_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
     __table_args__ = (
-        Index("ix_handoffs_open", "expires_at", sqlite_where=text("state = 'offered'"),
-              postgresql_where=text("state = 'offered'")),
-        Index("uq_handoffs_one_offer", "conversation_id", unique=True, sqlite_where=text("state = 'offered'"),
-              postgresql_where=text("state = 'offered'")),
+        Index(
+            "ix_handoffs_open",
+            "expires_at",
+            sqlite_where=text("state = 'offered'"),
+            postgresql_where=text("state = 'offered'"),
+        ),
+        Index(
+            "uq_handoffs_one_offer",
+            "conversation_id",
+            unique=True,
+            sqlite_where=text("state = 'offered'"),
+            postgresql_where=text("state = 'offered'"),
+        ),
     )
 
 
@@ -327,12 +350,25 @@ class Wait(Base):
     told_low_s: Mapped[int | None] = mapped_column(Integer)  # what the visitor was told on arrival
     told_high_s: Mapped[int | None] = mapped_column(Integer)
     __table_args__ = (
-        Index("uq_waits_one_running", "conversation_id", unique=True, sqlite_where=text("ended_at IS NULL"),
-              postgresql_where=text("ended_at IS NULL")),
-        Index("ix_waits_to_warn", "warn_at", sqlite_where=text("ended_at IS NULL AND warned_at IS NULL"),
-              postgresql_where=text("ended_at IS NULL AND warned_at IS NULL")),
-        Index("ix_waits_to_miss", "due_at", sqlite_where=text("ended_at IS NULL AND missed_at IS NULL"),
-              postgresql_where=text("ended_at IS NULL AND missed_at IS NULL")),
+        Index(
+            "uq_waits_one_running",
+            "conversation_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index(
+            "ix_waits_to_warn",
+            "warn_at",
+            sqlite_where=text("ended_at IS NULL AND warned_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL AND warned_at IS NULL"),
+        ),
+        Index(
+            "ix_waits_to_miss",
+            "due_at",
+            sqlite_where=text("ended_at IS NULL AND missed_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL AND missed_at IS NULL"),
+        ),
     )
 
 
@@ -439,10 +475,22 @@ class Outbox(Base):
     created_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
     __table_args__ = (
-        Index("ix_outbox_queued", "handler", "next_at", "id", sqlite_where=text("state = 'queued'"),
-              postgresql_where=text("state = 'queued'")),
-        Index("ix_outbox_order", "conversation_id", "handler", "id", sqlite_where=text("state = 'queued'"),
-              postgresql_where=text("state = 'queued'")),
+        Index(
+            "ix_outbox_queued",
+            "handler",
+            "next_at",
+            "id",
+            sqlite_where=text("state = 'queued'"),
+            postgresql_where=text("state = 'queued'"),
+        ),
+        Index(
+            "ix_outbox_order",
+            "conversation_id",
+            "handler",
+            "id",
+            sqlite_where=text("state = 'queued'"),
+            postgresql_where=text("state = 'queued'"),
+        ),
         Index("ix_outbox_given_up", "state", "id"),
     )
 
@@ -475,8 +523,14 @@ class AutoreplyDecision(Base):
     at: Mapped[datetime]
     __table_args__ = (
         Index("ix_autoreply_address", "address", "at"),
-        Index("uq_autoreply_once", "wait_id", "text_name", unique=True, sqlite_where=text("sent"),
-              postgresql_where=text("sent")),
+        Index(
+            "uq_autoreply_once",
+            "wait_id",
+            "text_name",
+            unique=True,
+            sqlite_where=text("sent"),
+            postgresql_where=text("sent"),
+        ),
     )
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, select, update
 from sqlalchemy.orm import aliased
 
-from inbox.store.models import Outbox
+from inbox.store.models import Outbox, UtcDateTime
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import ConversationId, OutboxId, OutboxState
 
@@ -86,9 +86,10 @@ def failed(tx: Transaction, job: Job, error: str, *, retry: bool, now: datetime)
 
 def next_at(conn: Connection, handler: str) -> datetime | None:
     """When the next row of this handler wants to be looked at."""
-    moment = func.max(Outbox.next_at, func.coalesce(Outbox.leased_until, Outbox.next_at))
-    if conn.dialect.name == "postgresql":
-        moment = func.greatest(Outbox.next_at, func.coalesce(Outbox.leased_until, Outbox.next_at))
+    larger = func.greatest if conn.dialect.name == "postgresql" else func.max
+    moment: ColumnElement[datetime] = larger(
+        Outbox.next_at, func.coalesce(Outbox.leased_until, Outbox.next_at), type_=UtcDateTime()
+    )
     return conn.execute(
         select(moment.label("moment"))
         .where(Outbox.handler == handler, Outbox.state == OutboxState.QUEUED)

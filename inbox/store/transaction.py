@@ -12,11 +12,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, bindparam, insert
 
 from inbox import events
 from inbox.events import AnyEvent
-from inbox.store.models import Outbox
+from inbox.store.models import Base, Outbox, table
+from inbox.store.prepared import Prepared
 from inbox.vocabulary import OutboxState
 
 DurableConsequences = Mapping[type, Sequence[str]]
@@ -32,11 +33,21 @@ class Transaction:
         self.conn, self.now, self._durable = conn, now, durable
         self.events: list[AnyEvent] = []
 
+    def insert(self, model: type[Base], **values: Any) -> int:
+        """Add a row to a table with an `id`; the new id."""
+        added = table(model)
+        new_id: int = self.conn.execute(insert(added).values(**values).returning(added.c.id)).scalar_one()
+        return new_id
+
     def record(self, event: AnyEvent) -> None:
         """Note a fact: its durable consequences are stored with this commit, screens hear of it afterwards."""
         self.events.append(event)
         for handler in self._durable.get(type(event), ()):
             add_outbox(self, handler, event)
+
+
+_COLUMNS = ("handler", "conversation_id", "payload", "state", "attempts", "next_at", "last_error", "created_at")
+_INSERT = Prepared(insert(table(Outbox)).values({column: bindparam(column) for column in _COLUMNS}))
 
 
 class Announce(Protocol):
@@ -47,17 +58,16 @@ class Announce(Protocol):
 
 def add_outbox(tx: Transaction, handler: str, event: AnyEvent, *, at: datetime | None = None) -> None:
     """Queue `event` for `handler`, not before `at`."""
-    tx.conn.execute(
-        insert(Outbox).values(
-            handler=handler,
-            conversation_id=event.conversation_id if isinstance(event, events.Event) else None,
-            payload={"event": type(event).__name__, **_plain(asdict(event))},
-            state=OutboxState.QUEUED,
-            attempts=0,
-            next_at=at or tx.now,
-            last_error="",
-            created_at=tx.now,
-        )
+    _INSERT.run(
+        tx.conn,
+        handler=handler,
+        conversation_id=event.conversation_id if isinstance(event, events.Event) else None,
+        payload={"event": type(event).__name__, **_plain(asdict(event))},
+        state=OutboxState.QUEUED,
+        attempts=0,
+        next_at=at or tx.now,
+        last_error="",
+        created_at=tx.now,
     )
 
 
