@@ -134,6 +134,8 @@ def receive(tx: Transaction, incoming: Incoming, *, now: datetime) -> Received:
             .values(entry_id=added.entry_id, conversation_id=conversation_id)
         )
     tx.record(MessageReceived(conversation_id, added.entry_id, added.number, incoming.channel))
+    if incoming.starts_wait and conversation.wait_id is not None and conversation.status == Status.SNOOZED:
+        ledger.resume(tx, conversation_id, at=now)  # what was agreed is over when the customer writes again
     if incoming.starts_wait and conversation.wait_id is None:
         ledger.start(
             tx,

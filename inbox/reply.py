@@ -95,6 +95,8 @@ def reply(tx: Transaction, draft: ReplyDraft, *, addressings: Addressings, now: 
         return before
     _check_text(draft.text, draft.attachments)
     conversation = locked(tx, draft.conversation_id)
+    if conversation.merged_into_id is not None:
+        raise BadInput("conversation", "This conversation has been merged into another one. Answer there.")
     if not draft.even_so:
         _refuse_outdated(tx, draft)
     channel = draft.channel or reply_channel(tx.conn, conversation)
