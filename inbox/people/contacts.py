@@ -62,9 +62,11 @@ class Known:
     address_id: AddressId
 
 
-_FIND = Prepared(
-    select(Address.id, Address.contact_id).where(Address.kind == bindparam("kind"), Address.value == bindparam("value"))
+_OF_ADDRESS = select(Address.id, Address.contact_id).where(
+    Address.kind == bindparam("kind"), Address.value == bindparam("value")
 )
+_FIND = Prepared(_OF_ADDRESS)
+_HOLD = Prepared(_OF_ADDRESS.with_for_update(key_share=True))
 _ADD_CONTACT = Prepared(
     insert(table(Contact))
     .values({c: bindparam(c) for c in ("name", "language", "zone", "note", "created_at")})
@@ -93,9 +95,13 @@ def find(conn: Connection, line: AddressLine) -> Known | None:
 
 
 def ensure(tx: Transaction, sender: Sender, *, now: datetime) -> Known:
-    """The contact behind the proved address, made when unknown. Fills in a name or language that was missing."""
-    known = find(tx.conn, sender.address)
-    if known is not None:
+    """The contact behind the proved address, made when unknown. Fills in a name or language that was missing.
+
+    The address is held until the commit: two things from one sender at once come one after the other.
+    """
+    row = _HOLD.first(tx.conn, kind=sender.address.kind, value=sender.address.value)
+    if row is not None:
+        known = Known(ContactId(row.contact_id), AddressId(row.id))
         if sender.name or sender.language:
             _fill_in(tx, known.contact_id, sender)
         return known

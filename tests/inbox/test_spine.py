@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
-from inbox import deliveries, queue, reading, receive, reply
+from inbox import deliveries, lifecycle, queue, reading, receive, reply
 from inbox.clock import ManualClock
 from inbox.errors import TimelineMoved
 from inbox.events import ReplyWritten, WaitStarted
@@ -98,3 +99,16 @@ async def test_a_reply_to_an_outdated_timeline_is_stopped_with_the_news(
     row = await database.read(queue.row, asked.conversation_id)
     assert row is not None
     assert row.waiting_since is not None
+
+
+async def test_two_messages_of_one_visitor_at_the_same_moment_begin_one_conversation(
+    database: Database, clock: ManualClock
+) -> None:
+    earlier = await database.write(receive.receive, chat("Thanks, that was all.", "0"), now=clock.now())
+    await database.write(lifecycle.close, earlier.conversation_id, by=None, now=clock.now())
+    clock.advance(timedelta(days=1))
+    both = await asyncio.gather(
+        *(database.write(receive.receive, chat("Hello?", str(n)), now=clock.now()) for n in range(8))
+    )
+    assert len({received.conversation_id for received in both}) == 1
+    assert sorted(received.number for received in both) == list(range(1, 9))
