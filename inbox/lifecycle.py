@@ -112,6 +112,8 @@ def snooze(
     )
     if agreed:
         ledger.pause(tx, conversation_id, at=now, until=until, why="agreed_snooze")
+    else:
+        ledger.resume(tx, conversation_id, at=now)
     tx.record(ConversationChanged(conversation_id))
 
 
@@ -121,7 +123,8 @@ def wake(tx: Transaction, conversation_id: ConversationId, *, by: OperatorId | N
     if conversation.status != Status.SNOOZED:
         return
     say(tx, conversation, "woken", by=by, now=now, status=Status.OPEN, snoozed_until=None)
-    ledger.resume(tx, conversation_id, at=now)
+    # What was agreed was the time on the line, even when the desk stood still then and wakes it later.
+    ledger.resume(tx, conversation_id, at=min(now, conversation.snoozed_until or now))
     tx.record(ConversationChanged(conversation_id))
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from inbox.store.models import Calendar
+from inbox.store.prepared import Prepared
 from inbox.waits.hours import OpeningHours, read_hours
 
 
@@ -24,6 +26,80 @@ class Version:
     hours: OpeningHours
 
 
+class Timetable:
+    """Every version from some moment on, as one line of time. Before the first one it is the first that counts."""
+
+    def __init__(self, found: Sequence[Version]) -> None:
+        if not found:
+            raise LookupError("A desk needs opening hours before anybody can wait.")
+        self._versions = found
+
+    def at(self, moment: datetime) -> Version:
+        return next((v for v in reversed(self._versions) if v.valid_from <= moment), self._versions[0])
+
+    def spans(self, since: datetime, until: datetime) -> list[tuple[datetime, datetime, Version]]:
+        """Which version is in force when, covering [since, until) without gaps."""
+        starts = [since, *(max(v.valid_from, since) for v in self._versions[1:]), until]
+        return [
+            (start, min(end, until), version)
+            for (start, end), version in zip(pairwise(starts), self._versions, strict=True)
+            if start < min(end, until)
+        ]
+
+    def open_time(self, since: datetime, until: datetime) -> timedelta:
+        """Opening time in [since, until), each part by the version in force then."""
+        return sum((v.hours.open_time(a, b) for a, b, v in self.spans(since, until)), timedelta())
+
+    def add(self, start: datetime, open_time: timedelta) -> datetime | None:
+        """The moment at which `open_time` has passed in opening hours since `start`. None when the desk never opens."""
+        for version, following in zip(self._versions, [*self._versions[1:], None], strict=True):
+            if following is None:
+                return version.hours.add(start, open_time)
+            if following.valid_from <= start:
+                continue
+            reached = version.hours.add(start, open_time)
+            if reached is not None and reached <= following.valid_from:
+                return reached
+            open_time -= version.hours.open_time(start, following.valid_from)
+            start = following.valid_from
+        return None
+
+
+def timetable(conn: Connection, since: datetime) -> Timetable:
+    """The versions in force at `since` and ever after."""
+    first = _IN_FORCE.first(conn, at=since)
+    later = _LATER.all(conn, at=since)
+    return Timetable([_version(row) for row in ([first, *later] if first is not None else later)])
+
+
+def current(conn: Connection, at: datetime) -> Version:
+    """The version in force at `at` (the first one for any earlier time)."""
+    row = _IN_FORCE.first(conn, at=at)
+    return timetable(conn, at).at(at) if row is None else _version(row)
+
+
+def versions(conn: Connection, since: datetime, until: datetime) -> list[tuple[datetime, datetime, Version]]:
+    """Which version was in force when, covering [since, until) without gaps."""
+    return timetable(conn, since).spans(since, until)
+
+
+def open_time(conn: Connection, since: datetime, until: datetime) -> timedelta:
+    """Opening time in [since, until), each part by the version in force then."""
+    return timetable(conn, since).open_time(since, until) if since < until else timedelta()
+
+
+_COLUMNS = (Calendar.id, Calendar.valid_from, Calendar.zone, Calendar.data)
+_IN_FORCE = Prepared(
+    select(*_COLUMNS)
+    .where(Calendar.valid_from <= bindparam("at"))
+    .order_by(Calendar.valid_from.desc(), Calendar.id.desc())
+    .limit(1)
+)
+_LATER = Prepared(
+    select(*_COLUMNS).where(Calendar.valid_from > bindparam("at")).order_by(Calendar.valid_from, Calendar.id)
+)
+
+
 @lru_cache(64)
 def _parsed(zone: str, data: str) -> OpeningHours:
     return read_hours(zone, json.loads(data))
@@ -31,40 +107,3 @@ def _parsed(zone: str, data: str) -> OpeningHours:
 
 def _version(row: Any) -> Version:
     return Version(row.id, row.valid_from, row.zone, row.data, _parsed(row.zone, json.dumps(row.data)))
-
-
-_COLUMNS = (Calendar.id, Calendar.valid_from, Calendar.zone, Calendar.data)
-
-
-def current(conn: Connection, at: datetime) -> Version:
-    """The version in force at `at` (the first one for any earlier time)."""
-    row = conn.execute(
-        select(*_COLUMNS).where(Calendar.valid_from <= at).order_by(Calendar.valid_from.desc(), Calendar.id.desc()).limit(1)
-    ).first()
-    if row is None:
-        row = conn.execute(select(*_COLUMNS).order_by(Calendar.valid_from, Calendar.id).limit(1)).one()
-    return _version(row)
-
-
-def versions(conn: Connection, since: datetime, until: datetime) -> list[tuple[datetime, datetime, Version]]:
-    """Which version was in force when, covering [since, until] without gaps."""
-    rows = conn.execute(
-        select(*_COLUMNS).where(Calendar.valid_from <= until).order_by(Calendar.valid_from, Calendar.id)
-    ).all()
-    if not rows:
-        return [(since, until, current(conn, since))]
-    found = [_version(row) for row in rows]
-    spans = []
-    for index, version in enumerate(found):
-        start = since if index == 0 else max(version.valid_from, since)
-        end = until if index + 1 == len(found) else min(found[index + 1].valid_from, until)
-        if start < end or (start == end == since == until):
-            spans.append((start, end, version))
-    return spans or [(since, until, found[-1])]
-
-
-def open_time(conn: Connection, since: datetime, until: datetime) -> timedelta:
-    """Opening time in [since, until), each part by the version in force then."""
-    if until <= since:
-        return timedelta()
-    return sum((v.hours.open_time(a, b) for a, b, v in versions(conn, since, until)), timedelta())

@@ -20,8 +20,8 @@ def set_hours(tx: Transaction, zone: str, data: Mapping[str, Any], *, by: Operat
     """Add a version, in force from `now`; running waits get new due times. Raises BadInput."""
     read_hours(zone, data)
     calendar_id = tx.conn.execute(
-        insert(Calendar).values(valid_from=now, zone=zone, data=dict(data), created_by=by)
-    ).inserted_primary_key[0]
+        insert(Calendar).values(valid_from=now, zone=zone, data=dict(data), created_by=by).returning(Calendar.id)
+    ).scalar_one()
     ledger.recalculate(tx, now=now)
     tx.record(HoursChanged())
     return int(calendar_id)

@@ -18,11 +18,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from inbox.errors import BadInput
 from inbox.vocabulary import ChannelKind
+from inbox.words import N_
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HORIZON_DAYS = 400
@@ -133,16 +135,22 @@ def read_hours(zone: str, data: Mapping[str, Any]) -> OpeningHours:
     try:
         zone_info = ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, TypeError, AttributeError, OSError) as error:
-        raise BadInput("zone", f"{zone!r} is not a time zone; write one such as Europe/Helsinki.") from error
+        raise BadInput(
+            "zone", N_("“%(written)s” is not a time zone; write one such as Europe/Helsinki."), written=zone
+        ) from error
     if not isinstance(data, Mapping):
-        raise BadInput("hours", "Opening hours are written as weekly, holidays and targets.")
+        raise BadInput("hours", N_("Opening hours are written as weekly, holidays and targets."))
     for part in data:
         if part not in ("weekly", "holidays", "targets"):
-            raise BadInput(str(part), f"{part!r} is not known; use weekly, holidays and targets.")
+            raise BadInput(str(part), N_("“%(written)s” is not known; use weekly, holidays and targets."), written=part)
     weekly_data = _mapping(data, "weekly")
     for day in weekly_data:
         if day not in WEEKDAYS:
-            raise BadInput(f"weekly.{day}", f"{day!r} is not a weekday; use {', '.join(WEEKDAYS)}.")
+            raise BadInput(
+                f"weekly.{day}",
+                N_("“%(written)s” is not a weekday; use mon, tue, wed, thu, fri, sat, sun."),
+                written=day,
+            )
     weekly = tuple(_windows(weekly_data.get(day, []), f"weekly.{day}") for day in WEEKDAYS)
     holidays = {}
     for written, windows in _mapping(data, "holidays").items():
@@ -150,7 +158,7 @@ def read_hours(zone: str, data: Mapping[str, Any]) -> OpeningHours:
     targets = {}
     for channel, values in _mapping(data, "targets").items():
         if channel != "default" and channel not in set(ChannelKind):
-            raise BadInput(f"targets.{channel}", f"{channel!r} is not a channel.")
+            raise BadInput(f"targets.{channel}", N_("“%(written)s” is not a channel."), written=channel)
         targets[channel] = _target(values, f"targets.{channel}")
     return OpeningHours(zone_info, weekly, holidays, targets)
 
@@ -158,7 +166,7 @@ def read_hours(zone: str, data: Mapping[str, Any]) -> OpeningHours:
 def _mapping(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = data.get(name, {})
     if not isinstance(found, Mapping):
-        raise BadInput(name, f"{name} is written as names and values.")
+        raise BadInput(name, N_("“%(written)s” is written as names and values."), written=name)
     return found
 
 
@@ -169,38 +177,45 @@ def _date(written: Any) -> date:
             return found
     except (ValueError, TypeError):
         pass
-    raise BadInput(f"holidays.{written}", f"{written!r} is not a date; write 2026-12-24.")
+    raise BadInput(f"holidays.{written}", N_("“%(written)s” is not a date; write 2026-12-24."), written=written)
 
 
 def _target(values: Any, field_name: str) -> Target:
     if not isinstance(values, Mapping):
-        raise BadInput(field_name, 'A target is written {"warn_s": 180, "target_s": 300}.')
+        raise BadInput(field_name, N_('A target is written {"warn_s": 180, "target_s": 300}.'))
     seconds = [values.get("warn_s", 180), values.get("target_s", 300)]
     if any(type(value) is not int for value in seconds):
-        raise BadInput(field_name, "Targets are whole seconds.")
+        raise BadInput(field_name, N_("Targets are whole seconds."))
     warn_s, target_s = seconds
     if not 0 < warn_s <= target_s:
-        raise BadInput(field_name, "The warning must come after the start and not after the target.")
+        raise BadInput(field_name, N_("The warning must come after the start and not after the target."))
     if target_s > MAX_TARGET_S:
-        raise BadInput(field_name, f"A target is at most {MAX_TARGET_S // 86_400} days of opening time.")
+        raise BadInput(
+            field_name, N_("A target is at most %(days)s days of opening time."), days=MAX_TARGET_S // 86_400
+        )
     return Target(warn_s, target_s)
 
 
 def _windows(written: Any, field_name: str) -> tuple[LocalWindow, ...]:
     if not isinstance(written, list | tuple):
-        raise BadInput(field_name, 'Windows are written [["09:00", "12:00"], ["13:00", "17:00"]].')
+        raise BadInput(field_name, N_('Windows are written [["09:00", "12:00"], ["13:00", "17:00"]].'))
     windows = []
     for window in written:
         if not isinstance(window, list | tuple) or len(window) != 2:
-            raise BadInput(field_name, 'A window is written ["09:00", "17:00"].')
+            raise BadInput(field_name, N_('A window is written ["09:00", "17:00"].'))
         start, end = (_minutes(part, field_name) for part in window)
         if not start < end:
-            raise BadInput(field_name, f"{window[0]} is not before {window[1]}; split a night at 24:00.")
+            raise BadInput(
+                field_name,
+                N_("%(start)s is not before %(end)s; split a night at 24:00."),
+                start=window[0],
+                end=window[1],
+            )
         windows.append((start, end))
     windows.sort()
-    for (_, end), (start, _) in zip(windows, windows[1:], strict=False):
+    for (_, end), (start, _) in pairwise(windows):
         if start < end:
-            raise BadInput(field_name, "Two windows overlap.")
+            raise BadInput(field_name, N_("Two windows overlap."))
     return tuple(windows)
 
 
@@ -208,7 +223,7 @@ def _minutes(written: Any, field_name: str) -> int:
     if written == "24:00":
         return 24 * 60
     if not isinstance(written, str) or not _CLOCK_TIME.fullmatch(written):
-        raise BadInput(field_name, f"{written!r} is not a time of day; write 09:00.")
+        raise BadInput(field_name, N_("“%(written)s” is not a time of day; write 09:00."), written=written)
     return int(written[:2]) * 60 + int(written[3:])
 
 

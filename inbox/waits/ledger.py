@@ -9,14 +9,16 @@ Three clocks: wall time, opening time, and opening time less pauses agreed with 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from inbox.events import WaitEnded, WaitMissed, WaitStarted, WaitWarned
 from inbox.queue_key import queue_key
-from inbox.store.models import Conversation, Wait, WaitLine
+from inbox.store.models import Conversation, Wait, WaitLine, table
+from inbox.store.prepared import Prepared
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import ChannelKind, ConversationId, Ending, EntryId, OperatorId, WaitId, WaitStep
 from inbox.waits import calendar
@@ -25,10 +27,34 @@ NEVER = timedelta(days=366)
 """Due time, from the start, of a wait on a desk that never opens."""
 
 
-def running(tx: Transaction, conversation_id: ConversationId) -> Row[Any] | None:
-    return tx.conn.execute(
-        select(Wait.__table__).where(Wait.conversation_id == conversation_id, Wait.ended_at.is_(None))
-    ).first()
+_RUNNING = Prepared(
+    select(Wait.__table__).where(Wait.conversation_id == bindparam("conversation"), Wait.ended_at.is_(None))
+)
+_EARLIER = Prepared(select(Wait.id).where(Wait.conversation_id == bindparam("conversation")).limit(1))
+_WAIT_COLUMNS = (
+    "conversation_id", "entry_id", "channel", "team_id", "first", "calendar_id", "started_at", "warn_after_s",
+    "target_s", "warn_at", "due_at", "paused_s",
+)  # fmt: skip
+_INSERT = Prepared(insert(table(Wait)).values({c: bindparam(c) for c in _WAIT_COLUMNS}).returning(table(Wait).c.id))
+_LINE = Prepared(insert(table(WaitLine)).values({c: bindparam(c) for c in ("wait_id", "at", "step", "data")}))
+_ACTIVE_AT = Prepared(select(Conversation.active_at).where(Conversation.id == bindparam("conversation")))
+_SHOW = Prepared(
+    update(table(Conversation))
+    .where(table(Conversation).c.id == bindparam("conversation"))
+    .values(
+        wait_id=bindparam("new_wait"),
+        waiting_since=bindparam("new_since"),
+        warn_at=bindparam("new_warn_at"),
+        due_at=bindparam("new_due_at"),
+        queue_key=bindparam("new_key"),
+        version=table(Conversation).c.version + 1,
+    )
+)
+
+
+def running(tx: Transaction, conversation_id: ConversationId) -> Any:
+    """The wait that runs in this conversation, or None."""
+    return _RUNNING.first(tx.conn, conversation=conversation_id)
 
 
 def start(
@@ -46,28 +72,28 @@ def start(
     """
     if running(tx, conversation_id) is not None:
         return None
-    version = calendar.current(tx.conn, at)
+    timetable = calendar.timetable(tx.conn, at)
+    version = timetable.at(at)
     target = version.hours.target(channel)
-    warn_at = version.hours.add(at, timedelta(seconds=target.warn_s)) or at + NEVER
-    due_at = version.hours.add(at, timedelta(seconds=target.target_s)) or at + NEVER
-    earlier = tx.conn.execute(select(Wait.id).where(Wait.conversation_id == conversation_id).limit(1)).first()
+    warn_at = timetable.add(at, timedelta(seconds=target.warn_s)) or at + NEVER
+    due_at = timetable.add(at, timedelta(seconds=target.target_s)) or at + NEVER
+    earlier = _EARLIER.first(tx.conn, conversation=conversation_id)
     wait_id = WaitId(
-        tx.conn.execute(
-            insert(Wait).values(
-                conversation_id=conversation_id,
-                entry_id=entry_id,
-                channel=channel,
-                team_id=team_id,
-                first=earlier is None,
-                calendar_id=version.id,
-                started_at=at,
-                warn_after_s=target.warn_s,
-                target_s=target.target_s,
-                warn_at=warn_at,
-                due_at=due_at,
-                paused_s=0,
-            )
-        ).inserted_primary_key[0]
+        _INSERT.scalar(
+            tx.conn,
+            conversation_id=conversation_id,
+            entry_id=entry_id,
+            channel=channel,
+            team_id=team_id,
+            first=earlier is None,
+            calendar_id=version.id,
+            started_at=at,
+            warn_after_s=target.warn_s,
+            target_s=target.target_s,
+            warn_at=warn_at,
+            due_at=due_at,
+            paused_s=0,
+        )
     )
     _line(tx, wait_id, at, WaitStep.STARTED, {"channel": channel, "entry": entry_id})
     _show(tx, conversation_id, wait_id=wait_id, since=at, warn_at=warn_at, due_at=due_at)
@@ -89,8 +115,8 @@ def end(
     if wait is None:
         return None
     at = max(at, wait.started_at)
-    paused_s = wait.paused_s + _pause_so_far(tx, wait, at)
-    open_s = _seconds(calendar.open_time(tx.conn, wait.started_at, at))
+    _fire_before(tx, wait, at)
+    clocks = _clocks(tx.conn, wait, at)
     tx.conn.execute(
         update(Wait)
         .where(Wait.id == wait.id)
@@ -99,10 +125,10 @@ def end(
             ending=ending,
             ended_by=by,
             ended_entry_id=entry_id,
-            wall_s=_seconds(at - wait.started_at),
-            open_s=open_s,
-            net_s=max(0, open_s - paused_s),
-            paused_s=paused_s,
+            wall_s=whole_seconds(clocks.wall),
+            open_s=whole_seconds(clocks.open),
+            net_s=whole_seconds(clocks.net),
+            paused_s=whole_seconds(clocks.open - clocks.net),
             paused_at=None,
         )
     )
@@ -124,12 +150,21 @@ def run_again(tx: Transaction, conversation_id: ConversationId, entry_id: EntryI
     if wait is None or wait.ended_at is None:
         return None
     end(tx, conversation_id, Ending.MERGED, at=at)
-    warn_at, due_at = _due(tx, wait, wait.paused_s, at)
+    warn_at, due_at = _due(tx.conn, wait)
     tx.conn.execute(
         update(Wait)
         .where(Wait.id == wait.id)
-        .values(ended_at=None, ending=None, ended_by=None, ended_entry_id=None, wall_s=None, open_s=None, net_s=None,
-                warn_at=warn_at, due_at=due_at)
+        .values(
+            ended_at=None,
+            ending=None,
+            ended_by=None,
+            ended_entry_id=None,
+            wall_s=None,
+            open_s=None,
+            net_s=None,
+            warn_at=warn_at,
+            due_at=due_at,
+        )
     )
     wait_id = WaitId(wait.id)
     _line(tx, wait_id, at, WaitStep.RUNS_AGAIN, {"undelivered": entry_id})
@@ -142,6 +177,8 @@ def pause(tx: Transaction, conversation_id: ConversationId, *, at: datetime, unt
     wait = running(tx, conversation_id)
     if wait is None or wait.paused_at is not None:
         return False
+    at = max(at, wait.started_at)
+    _fire_before(tx, wait, at)
     tx.conn.execute(update(Wait).where(Wait.id == wait.id).values(paused_at=at, warn_at=None, due_at=None))
     _line(tx, WaitId(wait.id), at, WaitStep.PAUSED, {"until": until.isoformat(), "why": why})
     _show(tx, conversation_id, wait_id=wait.id, since=wait.started_at, warn_at=None, due_at=None)
@@ -153,14 +190,15 @@ def resume(tx: Transaction, conversation_id: ConversationId, *, at: datetime) ->
     wait = running(tx, conversation_id)
     if wait is None or wait.paused_at is None:
         return False
-    paused_s = wait.paused_s + _pause_so_far(tx, wait, at)
-    warn_at, due_at = _due(tx, wait, paused_s, at)
+    at = max(at, wait.paused_at)
+    clocks = _clocks(tx.conn, wait, at)
+    _line(tx, WaitId(wait.id), at, WaitStep.RESUMED, {})
+    warn_at, due_at = _due(tx.conn, wait)
     tx.conn.execute(
         update(Wait)
         .where(Wait.id == wait.id)
-        .values(paused_at=None, paused_s=paused_s, warn_at=warn_at, due_at=due_at)
+        .values(paused_at=None, paused_s=whole_seconds(clocks.open - clocks.net), warn_at=warn_at, due_at=due_at)
     )
-    _line(tx, WaitId(wait.id), at, WaitStep.RESUMED, {})
     _show(tx, conversation_id, wait_id=wait.id, since=wait.started_at, warn_at=warn_at, due_at=due_at)
     return True
 
@@ -205,63 +243,135 @@ def fire_due(tx: Transaction, *, now: datetime, limit: int = 500) -> int:
             .limit(limit)
             .with_for_update(skip_locked=True)
         ).all()
-        for row in rows:
-            changed = tx.conn.execute(
-                update(Wait)
-                .where(Wait.id == row.id, Wait.ended_at.is_(None), done.is_(None))
-                .values({done.key: row.at})
-            )
-            if changed.rowcount != 1:
-                continue
-            fired += 1
-            wait_id, conversation_id = WaitId(row.id), ConversationId(row.conversation_id)
-            _line(tx, wait_id, row.at, step, {})
-            if step is WaitStep.WARNED:
-                tx.record(WaitWarned(conversation_id, wait_id, row.at))
-            else:
-                tx.record(WaitMissed(conversation_id, wait_id, row.at))
+        fired += sum(_fire(tx, step, row.id, row.conversation_id, row.at) for row in rows)
     return fired
 
 
-def recalculate(tx: Transaction, *, now: datetime) -> None:
-    """Opening hours have changed: running, unpaused waits get due times by the version now in force."""
-    for wait in tx.conn.execute(
-        select(Wait.__table__).where(Wait.ended_at.is_(None), Wait.paused_at.is_(None))
-    ).all():
-        warn_at, due_at = _due(tx, wait, wait.paused_s, now)
-        tx.conn.execute(update(Wait).where(Wait.id == wait.id).values(warn_at=warn_at, due_at=due_at))
-        _show(tx, wait.conversation_id, wait_id=wait.id, since=wait.started_at, warn_at=warn_at, due_at=due_at)
-
-
-def _due(tx: Transaction, wait: Row[Any], paused_s: int, now: datetime) -> tuple[datetime, datetime]:
-    """Warning and due time of a wait, given what it has used up by `now`; a moment that has passed stays in the past."""
-    hours = calendar.current(tx.conn, now).hours
-    used = calendar.open_time(tx.conn, wait.started_at, now) - timedelta(seconds=paused_s)
-    moments = []
-    for after_s, old, fired in (
-        (wait.warn_after_s, wait.warn_at, wait.warned_at),
-        (wait.target_s, wait.due_at, wait.missed_at),
-    ):
-        if fired is not None:
-            moments.append(fired)
-            continue
-        left = timedelta(seconds=after_s) - used
-        if left <= timedelta():
-            moments.append(old if old is not None and old <= now else now)
-        else:
-            moments.append(hours.add(now, left) or wait.started_at + NEVER)
-    return moments[0], moments[1]
-
-
-def _pause_so_far(tx: Transaction, wait: Row[Any], at: datetime) -> int:
-    """Open seconds in the pause that runs, if one does."""
+def change_channel(
+    tx: Transaction, conversation_id: ConversationId, channel: ChannelKind, *, at: datetime
+) -> WaitId | None:
+    """The customer is now to be answered over another channel: same wait, same start, the target of that channel."""
+    wait = running(tx, conversation_id)
+    if wait is None or wait.channel == channel:
+        return None
+    _fire_before(tx, wait, at)
+    target = calendar.current(tx.conn, at).hours.target(channel)
+    tx.conn.execute(
+        update(Wait)
+        .where(Wait.id == wait.id)
+        .values(channel=channel, warn_after_s=target.warn_s, target_s=target.target_s)
+    )
+    _line(tx, WaitId(wait.id), at, WaitStep.MOVED, {"channel": [wait.channel, channel]})
     if wait.paused_at is None:
-        return 0
-    return _seconds(calendar.open_time(tx.conn, wait.paused_at, at))
+        changed = running(tx, conversation_id)
+        assert changed is not None
+        warn_at, due_at = _due(tx.conn, changed)
+        tx.conn.execute(update(Wait).where(Wait.id == wait.id).values(warn_at=warn_at, due_at=due_at))
+        _show(tx, conversation_id, wait_id=wait.id, since=wait.started_at, warn_at=warn_at, due_at=due_at)
+    return WaitId(wait.id)
+
+
+def recalculate(tx: Transaction, *, now: datetime) -> None:
+    """Opening hours have changed: running, unpaused waits get due times by the versions now in force."""
+    waits = tx.conn.execute(select(Wait.__table__).where(Wait.ended_at.is_(None), Wait.paused_at.is_(None))).all()
+    if not waits:
+        return
+    timetable = calendar.timetable(tx.conn, min(wait.started_at for wait in waits))
+    for wait in waits:
+        warn_at, due_at = _due(tx.conn, wait, timetable)
+        if (warn_at, due_at) != (wait.warn_at, wait.due_at):
+            tx.conn.execute(update(Wait).where(Wait.id == wait.id).values(warn_at=warn_at, due_at=due_at))
+            _show(tx, wait.conversation_id, wait_id=wait.id, since=wait.started_at, warn_at=warn_at, due_at=due_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The three clocks of a wait at some moment."""
+
+    wall: timedelta
+    open: timedelta
+    net: timedelta
+
+
+def _clocks(conn: Connection, wait: Row[Any], at: datetime) -> Clocks:
+    timetable = calendar.timetable(conn, wait.started_at)
+    in_hours = timetable.open_time(wait.started_at, at)
+    paused = sum((timetable.open_time(a, b) for a, b in _pauses(conn, wait, at)), timedelta())
+    return Clocks(at - wait.started_at, in_hours, in_hours - paused)
+
+
+def _due(conn: Connection, wait: Row[Any], timetable: calendar.Timetable | None = None) -> tuple[datetime, datetime]:
+    """When an unpaused wait turns to a warning and to a miss; what has been written down stays."""
+    if timetable is None:
+        timetable = calendar.timetable(conn, wait.started_at)
+    pauses = _pauses(conn, wait, None)
+    return (
+        wait.warned_at or _reached(timetable, wait.started_at, pauses, timedelta(seconds=wait.warn_after_s)),
+        wait.missed_at or _reached(timetable, wait.started_at, pauses, timedelta(seconds=wait.target_s)),
+    )
+
+
+def _reached(
+    timetable: calendar.Timetable, start: datetime, pauses: list[tuple[datetime, datetime]], net: timedelta
+) -> datetime:
+    """The moment at which the third clock of a wait shows `net`."""
+    left, since = net, start
+    for pause_from, pause_to in pauses:
+        used = timetable.open_time(since, pause_from)
+        if used >= left:
+            break
+        left, since = left - used, pause_to
+    return timetable.add(since, left) or start + NEVER
+
+
+def _pauses(conn: Connection, wait: Row[Any], at: datetime | None) -> list[tuple[datetime, datetime]]:
+    """The agreed pauses of a wait, from its lines; one that still runs counts up to `at`."""
+    if not wait.paused_s and wait.paused_at is None:
+        return []
+    pauses = []
+    since = None
+    for line in conn.execute(
+        select(WaitLine.at, WaitLine.step)
+        .where(
+            WaitLine.wait_id == wait.id,
+            WaitLine.step.in_((WaitStep.PAUSED, WaitStep.RESUMED, WaitStep.ENDED)),
+        )
+        .order_by(WaitLine.id)
+    ):
+        if line.step == WaitStep.PAUSED:
+            since = line.at
+        elif since is not None:
+            pauses.append((since, line.at))
+            since = None
+    if since is not None and at is not None:
+        pauses.append((since, max(since, at)))
+    return pauses
+
+
+def _fire_before(tx: Transaction, wait: Row[Any], at: datetime) -> None:
+    """What was due before `at` and the watcher has not written down yet must not be lost by what happens at `at`."""
+    if wait.warn_at is not None and wait.warned_at is None and wait.warn_at < at:
+        _fire(tx, WaitStep.WARNED, wait.id, wait.conversation_id, wait.warn_at)
+    if wait.due_at is not None and wait.missed_at is None and wait.due_at < at:
+        _fire(tx, WaitStep.MISSED, wait.id, wait.conversation_id, wait.due_at)
+
+
+def _fire(tx: Transaction, step: WaitStep, wait_id: int, conversation_id: int, at: datetime) -> bool:
+    """Write a warning or a miss, dated `at`, unless it has been written."""
+    done = Wait.warned_at if step is WaitStep.WARNED else Wait.missed_at
+    changed = tx.conn.execute(
+        update(Wait).where(Wait.id == wait_id, Wait.ended_at.is_(None), done.is_(None)).values({done.key: at})
+    )
+    if changed.rowcount != 1:
+        return False
+    _line(tx, WaitId(wait_id), at, step, {})
+    happened = WaitWarned if step is WaitStep.WARNED else WaitMissed
+    tx.record(happened(ConversationId(conversation_id), WaitId(wait_id), at))
+    return True
 
 
 def _line(tx: Transaction, wait_id: WaitId, at: datetime, step: WaitStep, data: dict[str, Any]) -> None:
-    tx.conn.execute(insert(WaitLine).values(wait_id=wait_id, at=at, step=step, data=data))
+    _LINE.run(tx.conn, wait_id=wait_id, at=at, step=step, data=data)
 
 
 def _show(
@@ -273,20 +383,18 @@ def _show(
     warn_at: datetime | None,
     due_at: datetime | None,
 ) -> None:
-    active_at = tx.conn.execute(select(Conversation.active_at).where(Conversation.id == conversation_id)).scalar_one()
-    tx.conn.execute(
-        update(Conversation)
-        .where(Conversation.id == conversation_id)
-        .values(
-            wait_id=wait_id,
-            waiting_since=since,
-            warn_at=warn_at,
-            due_at=due_at,
-            queue_key=queue_key(due_at, active_at),
-            version=Conversation.version + 1,
-        )
+    active_at = _ACTIVE_AT.scalar(tx.conn, conversation=conversation_id)
+    _SHOW.run(
+        tx.conn,
+        conversation=conversation_id,
+        new_wait=wait_id,
+        new_since=since,
+        new_warn_at=warn_at,
+        new_due_at=due_at,
+        new_key=queue_key(due_at, active_at),
     )
 
 
-def _seconds(span: timedelta) -> int:
-    return int(span.total_seconds())
+def whole_seconds(span: timedelta) -> int:
+    """Rounded up: a wait is within a target of whole seconds exactly when its seconds are not more than the target."""
+    return -(span // timedelta(seconds=-1))
