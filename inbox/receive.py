@@ -18,7 +18,7 @@ from inbox.events import ConversationChanged, MessageReceived
 from inbox.people import contacts
 from inbox.people.contacts import AddressLine, Known, Sender
 from inbox.queue_key import queue_key
-from inbox.store.models import Attachment, Conversation, Entry, Participant, table
+from inbox.store.models import Attachment, Conversation, Entry, Participant, UtcDateTime, table
 from inbox.store.prepared import Prepared
 from inbox.store.transaction import Transaction
 from inbox.timeline import NewEntry, append, locked, snippet
@@ -89,6 +89,7 @@ def receive(tx: Transaction, incoming: Incoming, *, now: datetime) -> Received:
     conversation, began = _conversation(tx, incoming, known, now)
     conversation_id = ConversationId(conversation.id)
     number = conversation.last_number + 1
+    starts_wait = incoming.starts_wait and not conversation.spam  # what people called spam stays put away
     if began or incoming.conversation_id is not None:
         _join(tx, conversation_id, incoming, known, number, now, began=began)
     for line in incoming.sender.claimed:
@@ -96,8 +97,8 @@ def receive(tx: Transaction, incoming: Incoming, *, now: datetime) -> Received:
 
     changes: dict[str, Any] = {}
     reopened = False
-    if incoming.starts_wait:
-        reopened = conversation.status in (Status.CLOSED, Status.PENDING) and not began
+    if starts_wait:
+        reopened = conversation.status != Status.OPEN and not began
         changes = {
             "status": Status.OPEN,
             "closed_at": None,
@@ -134,9 +135,9 @@ def receive(tx: Transaction, incoming: Incoming, *, now: datetime) -> Received:
             .values(entry_id=added.entry_id, conversation_id=conversation_id)
         )
     tx.record(MessageReceived(conversation_id, added.entry_id, added.number, incoming.channel))
-    if incoming.starts_wait and conversation.wait_id is not None and conversation.status == Status.SNOOZED:
+    if starts_wait and conversation.wait_id is not None and conversation.status == Status.SNOOZED:
         ledger.resume(tx, conversation_id, at=now)  # what was agreed is over when the customer writes again
-    if incoming.starts_wait and conversation.wait_id is None:
+    if starts_wait and conversation.wait_id is None:
         ledger.start(
             tx,
             conversation_id,
@@ -150,13 +151,15 @@ def receive(tx: Transaction, incoming: Incoming, *, now: datetime) -> Received:
     return Received(conversation_id, added.entry_id, added.number, known.contact_id, began=began, reopened=reopened)
 
 
-_NEWEST_OF_ADDRESS = Prepared(
+_GOING_ON = Prepared(
     select(Conversation.__table__)
     .join(Participant, Participant.conversation_id == Conversation.id)
     .where(
         Participant.address_id == bindparam("address"),
         Conversation.merged_into_id.is_(None),
         Conversation.spam.is_(False),
+        (Conversation.status != Status.CLOSED)
+        | (Conversation.closed_at >= bindparam("closed_since", type_=UtcDateTime())),
     )
     .order_by(Participant.id.desc())
     .limit(1)
@@ -183,10 +186,7 @@ _BEGIN = Prepared(
 
 def find_open(tx: Transaction, address_id: AddressId, rejoin_closed: timedelta, now: datetime) -> Any:
     """The newest conversation of an address that is still going on, locked; None when there is none."""
-    row = _NEWEST_OF_ADDRESS.first(tx.conn, address=address_id)
-    if row is None or (row.status == Status.CLOSED and (row.closed_at is None or row.closed_at < now - rejoin_closed)):
-        return None
-    return row
+    return _GOING_ON.first(tx.conn, address=address_id, closed_since=now - rejoin_closed)
 
 
 def _seen(tx: Transaction, client_key: str) -> Received | None:

@@ -27,6 +27,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from inbox.errors import StoreBusy
 from inbox.events import AnyEvent
+from inbox.store.storable import json_text
 from inbox.store.transaction import Announce, DurableConsequences, Transaction
 
 P = ParamSpec("P")
@@ -212,7 +213,9 @@ class SqliteDatabase(_Announcing):
 
 
 def _sqlite_engine(url: str, pool: type[Any], *, begin: str, query_only: bool = False, **options: Any) -> Engine:
-    engine = create_engine(url, poolclass=pool, connect_args={"check_same_thread": False}, **options)
+    engine = create_engine(
+        url, poolclass=pool, connect_args={"check_same_thread": False}, json_serializer=json_text, **options
+    )
 
     @event.listens_for(engine, "connect")
     def on_connect(dbapi: sqlite3.Connection, _: object) -> None:
@@ -245,7 +248,11 @@ class PostgresDatabase(_Announcing):
         super().__init__()
         self._now, self._durable = now, durable
         self._engine: AsyncEngine = create_async_engine(
-            make_url(url).set(drivername="postgresql+asyncpg"), pool_size=8, max_overflow=8, pool_pre_ping=True
+            make_url(url).set(drivername="postgresql+asyncpg"),
+            pool_size=8,
+            max_overflow=8,
+            pool_pre_ping=True,
+            json_serializer=json_text,
         )
 
     async def write(self, work: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:

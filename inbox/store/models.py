@@ -19,14 +19,14 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    String,
     Table,
-    Text,
     TypeDecorator,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from inbox.store.storable import String, Text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
