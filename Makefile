@@ -9,7 +9,7 @@ COMPILE := $(PY) -m piptools compile --quiet --strip-extras --no-header --allow-
   --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 WORKERS ?= 2
 
-.PHONY: help run test check bench lock format vendor packages clean
+.PHONY: help run test check bench lock format words vendor packages clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1|\2/' | column -t -s '|'
@@ -40,6 +40,9 @@ format: .venv/.development ## put the code into its form
 	@$(PY) -m ruff check --fix --quiet . || true
 	@$(PY) -m ruff format .
 
+words: .venv/.development ## bring the catalogues in step with the code; says what waits for a translation
+	@$(PY) -m tests.words
+
 vendor: node_modules/.stamp ## make web/static/vendor/ from the packages pinned in package.json
 	node .ci/vendor.mjs
 
@@ -53,7 +56,7 @@ clean: ## remove what the other commands made, but not the desk's data in var/
 	@echo "Setting up .venv (once, and again when requirements.lock changes)"
 	@.ci/venv
 	@$(PIP) install --requirement requirements.lock
-	@$(PIP) install --no-deps --editable .
+	@$(PIP) install --no-deps --editable . >.venv/install.log 2>&1 || { cat .venv/install.log; exit 1; }
 	@touch $@
 
 .venv/.development: requirements-dev.lock .venv/.runtime

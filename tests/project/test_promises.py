@@ -176,7 +176,8 @@ def test_every_make_command_that_the_documents_name_exists() -> None:
 
 
 def test_an_installed_desk_has_its_pages_texts_words_and_migrations(tmp_path: Path) -> None:
-    for path in project_files():
+    files = project_files()
+    for path in files:
         copy = tmp_path / "source" / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copyfile(path, copy)
@@ -192,5 +193,6 @@ def test_an_installed_desk_has_its_pages_texts_words_and_migrations(tmp_path: Pa
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         packed = set(wheel.namelist())
     rooms = ("inbox", "channels", "autoreply", "web", "migrations")
-    wanted = {str(path.relative_to(ROOT)) for path in project_files() if path.relative_to(ROOT).parts[0] in rooms}
+    wanted = {str(path.relative_to(ROOT)) for path in files if path.relative_to(ROOT).parts[0] in rooms}
     assert wanted - packed == set()
+    assert not [name for name in packed if name.startswith(("tests/", "docs/")) or "__pycache__" in name]
