@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+import structlog
+
 from channels.channel import DeliveryFailed, Sender
 from inbox import deliveries
 from inbox.clock import Clock
@@ -13,6 +15,8 @@ from inbox.store.database import Database
 from inbox.store.outbox import Job
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import ChannelKind, ConversationId, Delivery, EntryId
+
+log = structlog.get_logger(__name__)
 
 HANDLER = "delivery"
 
@@ -30,10 +34,14 @@ class Deliver:
         sender = self._senders.get(channel)
         try:
             if sender is None:
-                raise DeliveryFailed(f"Nothing can be sent over the channel {channel}.", retry=False)
+                raise DeliveryFailed("Nothing can be sent over this channel.", retry=False)
             sent = await sender(conversation_id, entry_id)
         except DeliveryFailed as error:
             await self._db.write(_failed, job, entry_id, str(error), retry=error.retry, now=self._clock.now())
+        except Exception as error:  # a fault of ours must end as visibly as one of theirs
+            log.exception("sending failed", channel=channel, entry=entry_id)
+            reason = f"{type(error).__name__}: {error}"
+            await self._db.write(_failed, job, entry_id, reason, retry=True, now=self._clock.now())
         else:
             await self._db.write(_sent, job, entry_id, sent.delivery, sent.data, now=self._clock.now())
 

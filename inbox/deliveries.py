@@ -33,7 +33,9 @@ def set_delivery(
     `data` is merged into the entry's own, for example per-recipient answers of the mail server.
     """
     row = tx.conn.execute(
-        select(Entry.conversation_id, Entry.number, Entry.delivery, Entry.data).where(Entry.id == entry_id)
+        select(Entry.conversation_id, Entry.number, Entry.delivery, Entry.data)
+        .where(Entry.id == entry_id)
+        .with_for_update(key_share=True)  # "sent" by the worker and "read" by the visitor come at the same moment
     ).first()
     if row is None or row.delivery is None:
         return False
@@ -52,11 +54,14 @@ def set_delivery(
 
 def failed_for_good(tx: Transaction, entry_id: EntryId, error: str, *, now: datetime) -> None:
     """The entry will not arrive: say so in the timeline, reopen, let the wait it ended run again."""
-    row = tx.conn.execute(select(Entry.conversation_id, Entry.kind, Entry.delivery).where(Entry.id == entry_id)).first()
-    if row is None or row.delivery == Delivery.FAILED:
+    row = tx.conn.execute(select(Entry.conversation_id, Entry.kind).where(Entry.id == entry_id)).first()
+    if row is None:
         return
     conversation_id = ConversationId(row.conversation_id)
     conversation = locked(tx, conversation_id)
+    before = tx.conn.execute(select(Entry.delivery).where(Entry.id == entry_id)).scalar()
+    if before == Delivery.FAILED:
+        return
     set_delivery(tx, entry_id, Delivery.FAILED, error=error)
     changes: dict[str, Any] = {}
     if row.kind == EntryKind.REPLY:  # an automatic text that bounces is nobody's unanswered question
@@ -72,17 +77,19 @@ def failed_for_good(tx: Transaction, entry_id: EntryId, error: str, *, now: date
 def try_again(tx: Transaction, entry_id: EntryId, *, by: OperatorId, now: datetime) -> None:
     """Queue a failed entry once more; the wait ends again with this attempt. Raises NotFound, BadInput."""
     row = tx.conn.execute(
-        select(Entry.conversation_id, Entry.number, Entry.channel, Entry.delivery, Entry.kind).where(
-            Entry.id == entry_id
-        )
+        select(Entry.conversation_id, Entry.number, Entry.channel, Entry.kind).where(Entry.id == entry_id)
     ).first()
     if row is None:
         raise NotFound("entry")
-    if row.delivery != Delivery.FAILED:
-        raise BadInput("entry", "Only an entry whose delivery failed can be sent again.")
     conversation_id = ConversationId(row.conversation_id)
     locked(tx, conversation_id)
-    tx.conn.execute(update(Entry).where(Entry.id == entry_id).values(delivery=Delivery.QUEUED, delivery_error=None))
+    queued = tx.conn.execute(
+        update(Entry)
+        .where(Entry.id == entry_id, Entry.delivery == Delivery.FAILED)
+        .values(delivery=Delivery.QUEUED, delivery_error=None)
+    )
+    if queued.rowcount != 1:
+        raise BadInput("entry", "Only an entry whose delivery failed can be sent again.")
     if row.kind == EntryKind.REPLY:
         ledger.end(tx, conversation_id, Ending.ANSWERED, at=now, by=by, entry_id=entry_id)
         tx.conn.execute(

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, func, select, update
 from inbox.errors import AlreadySettled, AlreadyTaken, BadInput, NotAllowed, NotFound
 from inbox.events import ConversationChanged, HandoffChanged
 from inbox.lifecycle import operator_name
-from inbox.store.models import Conversation, Entry, Handoff, Operator
+from inbox.store.models import Conversation, Draft, Entry, Handoff, Operator
 from inbox.store.transaction import Transaction
 from inbox.timeline import locked, say
 from inbox.vocabulary import ConversationId, EntryKind, HandoffId, HandoffState, OperatorId, Presence
@@ -107,23 +107,23 @@ def hand_off(
 
 def accept(tx: Transaction, handoff_id: HandoffId, *, by: OperatorId, now: datetime) -> ConversationId:
     """The receiver takes it over. Raises AlreadySettled when it was withdrawn, returned or taken."""
-    handoff = _settle(tx, handoff_id, by, HandoffState.ACCEPTED, now)
-    conversation = locked(tx, ConversationId(handoff.conversation_id))
+    handoff, conversation = _settle(tx, handoff_id, by, HandoffState.ACCEPTED, now)
+    _draft_goes_along(tx, handoff, by, now)
     say(tx, conversation, "handoff_accepted", by=by, now=now, owner_id=by)
     return _announce(tx, handoff)
 
 
 def decline(tx: Transaction, handoff_id: HandoffId, *, by: OperatorId, now: datetime) -> ConversationId:
     """The receiver cannot: it stays with the sender, who is told."""
-    handoff = _settle(tx, handoff_id, by, HandoffState.DECLINED, now)
-    say(tx, locked(tx, ConversationId(handoff.conversation_id)), "handoff_declined", by=by, now=now)
+    handoff, conversation = _settle(tx, handoff_id, by, HandoffState.DECLINED, now)
+    say(tx, conversation, "handoff_declined", by=by, now=now)
     return _announce(tx, handoff)
 
 
 def cancel(tx: Transaction, handoff_id: HandoffId, *, by: OperatorId, now: datetime) -> ConversationId:
     """The sender takes the offer back."""
-    handoff = _settle(tx, handoff_id, by, HandoffState.CANCELLED, now)
-    say(tx, locked(tx, ConversationId(handoff.conversation_id)), "handoff_cancelled", by=by, now=now)
+    handoff, conversation = _settle(tx, handoff_id, by, HandoffState.CANCELLED, now)
+    say(tx, conversation, "handoff_cancelled", by=by, now=now)
     return _announce(tx, handoff)
 
 
@@ -136,21 +136,27 @@ def return_due(tx: Transaction, *, now: datetime) -> int:
     rows = tx.conn.execute(
         select(Handoff.__table__)
         .where(Handoff.state == HandoffState.OFFERED, Handoff.expires_at <= now)
+        .order_by(Handoff.conversation_id)
         .limit(100)
-        .with_for_update(skip_locked=True)
     ).all()
+    returned = 0
     for handoff in rows:
-        tx.conn.execute(
-            update(Handoff).where(Handoff.id == handoff.id).values(state=HandoffState.RETURNED, settled_at=now)
-        )
         conversation = locked(tx, ConversationId(handoff.conversation_id))
+        settled = tx.conn.execute(
+            update(Handoff)
+            .where(Handoff.id == handoff.id, Handoff.state == HandoffState.OFFERED)
+            .values(state=HandoffState.RETURNED, settled_at=now)
+        )
+        if settled.rowcount != 1:
+            continue
+        returned += 1
         changes: dict[str, Any] = {}
         presence = tx.conn.execute(select(Operator.presence).where(Operator.id == handoff.from_operator_id)).scalar()
         if presence == Presence.OFFLINE and conversation.owner_id == handoff.from_operator_id:
             changes["owner_id"] = None
         say(tx, conversation, "handoff_returned", by=None, now=now, data={"to": handoff.to_operator_id}, **changes)
         _announce(tx, handoff)
-    return len(rows)
+    return returned
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,19 +201,31 @@ def offers(
     ]
 
 
+def state(conn: Connection, handoff_id: HandoffId) -> HandoffState:
+    """Raises NotFound."""
+    found = conn.execute(select(Handoff.state).where(Handoff.id == handoff_id)).scalar()
+    if found is None:
+        raise NotFound("handoff")
+    return HandoffState(found)
+
+
 def _open_offer(tx: Transaction, conversation_id: ConversationId) -> Row[Any] | None:
     return tx.conn.execute(
         select(Handoff.id).where(Handoff.conversation_id == conversation_id, Handoff.state == HandoffState.OFFERED)
     ).first()
 
 
-def _settle(tx: Transaction, handoff_id: HandoffId, by: OperatorId, state: HandoffState, now: datetime) -> Row[Any]:
+def _settle(
+    tx: Transaction, handoff_id: HandoffId, by: OperatorId, state: HandoffState, now: datetime
+) -> tuple[Row[Any], Any]:
+    """Settle an open offer: the offer, and its conversation, held. Locks the conversation first, as every verb does."""
     handoff = tx.conn.execute(select(Handoff.__table__).where(Handoff.id == handoff_id)).first()
     if handoff is None:
         raise NotFound("handoff")
     entitled = handoff.from_operator_id if state is HandoffState.CANCELLED else handoff.to_operator_id
     if entitled != by:
         raise NotAllowed("This handoff was not offered to you.")
+    conversation = locked(tx, ConversationId(handoff.conversation_id))
     settled = tx.conn.execute(
         update(Handoff)
         .where(Handoff.id == handoff_id, Handoff.state == HandoffState.OFFERED)
@@ -215,7 +233,24 @@ def _settle(tx: Transaction, handoff_id: HandoffId, by: OperatorId, state: Hando
     )
     if settled.rowcount != 1:
         raise AlreadySettled("handoff")
-    return handoff
+    return handoff, conversation
+
+
+def _draft_goes_along(tx: Transaction, handoff: Row[Any], to: OperatorId, now: datetime) -> None:
+    """The sender's unfinished reply becomes the receiver's, unless they have begun one themselves."""
+    mine = tx.conn.execute(
+        select(Draft.operator_id).where(Draft.conversation_id == handoff.conversation_id, Draft.operator_id == to)
+    ).first()
+    if mine is None:
+        tx.conn.execute(
+            update(Draft)
+            .where(
+                Draft.conversation_id == handoff.conversation_id,
+                Draft.operator_id == handoff.from_operator_id,
+                Draft.kind == EntryKind.REPLY,
+            )
+            .values(operator_id=to, saved_at=now)
+        )
 
 
 def _announce(tx: Transaction, handoff: Row[Any]) -> ConversationId:

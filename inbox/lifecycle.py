@@ -11,12 +11,20 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from inbox.errors import AlreadyTaken, BadInput, NothingWaiting
-from inbox.events import ConversationChanged
+from inbox.events import ConversationChanged, HandoffChanged
 from inbox.queue_key import NOT_WAITING
-from inbox.store.models import Conversation, MailId, Operator, Participant, Tag
+from inbox.store.models import Callback, Conversation, Handoff, MailId, Operator, Participant, Tag
 from inbox.store.transaction import Transaction
-from inbox.timeline import NewEntry, append, locked, say
-from inbox.vocabulary import Author, ConversationId, Ending, EntryKind, OperatorId, Status
+from inbox.timeline import locked, say
+from inbox.vocabulary import (
+    OPEN_CALLBACK_STATES,
+    ConversationId,
+    Ending,
+    HandoffId,
+    HandoffState,
+    OperatorId,
+    Status,
+)
 from inbox.waits import ledger
 
 TAKE_TRIES = 20
@@ -82,6 +90,7 @@ def assign(
         if conversation.owner_id == to:
             return
         raise AlreadyTaken(operator_name(tx.conn, conversation.owner_id))
+    withdraw_offers(tx, conversation_id, now=now)
     name = operator_name(tx.conn, to) if to is not None else ""
     say(tx, conversation, "assigned" if to is not None else "released", by=by, now=now, data={"to": to, "name": name})
     tx.record(ConversationChanged(conversation_id))
@@ -163,6 +172,7 @@ def close(
     if conversation.status == Status.CLOSED:
         return
     ledger.end(tx, conversation_id, ending, at=now, by=by)
+    withdraw_offers(tx, conversation_id, now=now)
     say(
         tx,
         conversation,
@@ -189,6 +199,7 @@ def reopen(tx: Transaction, conversation_id: ConversationId, *, by: OperatorId, 
 def mark_spam(tx: Transaction, conversation_id: ConversationId, *, by: OperatorId, now: datetime) -> None:
     conversation = locked(tx, conversation_id)
     ledger.end(tx, conversation_id, Ending.SPAM, at=now, by=by)
+    withdraw_offers(tx, conversation_id, now=now)
     say(tx, conversation, "spam", by=by, now=now, status=Status.CLOSED, closed_at=now, spam=True, unread=0)
     tx.record(ConversationChanged(conversation_id))
 
@@ -233,16 +244,19 @@ def merge(tx: Transaction, source: ConversationId, target: ConversationId, *, by
         .values(conversation_id=target)
     )
     tx.conn.execute(update(MailId).where(MailId.conversation_id == source).values(conversation_id=target))
-    append(
+    tx.conn.execute(
+        update(Callback)
+        .where(Callback.conversation_id == source, Callback.state.in_(OPEN_CALLBACK_STATES))
+        .values(conversation_id=target)
+    )
+    withdraw_offers(tx, source, now=now)
+    say(
         tx,
         from_row,
-        NewEntry(
-            EntryKind.STATUS,
-            Author.OPERATOR,
-            operator_id=by,
-            data={"what": "merged_into", "other": target},
-        ),
+        "merged_into",
+        by=by,
         now=now,
+        data={"other": target},
         status=Status.CLOSED,
         closed_at=now,
         merged_into_id=target,
@@ -250,10 +264,21 @@ def merge(tx: Transaction, source: ConversationId, target: ConversationId, *, by
     )
     changes: dict[str, Any] = {}
     if from_row.unread:
-        changes = {"unread": Conversation.unread + from_row.unread, "status": Status.OPEN, "closed_at": None}
+        changes = {"unread": to_row.unread + from_row.unread, "status": Status.OPEN, "closed_at": None}
     say(tx, to_row, "merged_from", by=by, now=now, data={"other": source, "subject": from_row.subject}, **changes)
     tx.record(ConversationChanged(source))
     tx.record(ConversationChanged(target))
+
+
+def withdraw_offers(tx: Transaction, conversation_id: ConversationId, *, now: datetime) -> None:
+    """What has moved on is no longer on offer to a colleague. The caller holds the conversation's row."""
+    for offer in tx.conn.execute(
+        update(Handoff)
+        .where(Handoff.conversation_id == conversation_id, Handoff.state == HandoffState.OFFERED)
+        .values(state=HandoffState.CANCELLED, settled_at=now)
+        .returning(Handoff.id, Handoff.to_operator_id, Handoff.from_operator_id)
+    ).all():
+        tx.record(HandoffChanged(conversation_id, HandoffId(offer.id), offer.to_operator_id, offer.from_operator_id))
 
 
 def operator_name(conn: Connection, operator_id: int | None) -> str:

@@ -36,6 +36,7 @@ from inbox.vocabulary import (
 from inbox.waits import ledger
 
 MAX_TEXT_CHARS = 200_000
+MAX_KEY_CHARS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Written:
 
 def reply(tx: Transaction, draft: ReplyDraft, *, addressings: Addressings, now: datetime) -> Written:
     """Write a public answer: ends the wait, queues the delivery. Raises TimelineMoved, CannotReach, BadInput."""
-    before = _written(tx, draft.key)
+    before = _written(tx, draft)
     if before is not None:
         return before
     _check_text(draft.text, draft.attachments)
@@ -122,6 +123,7 @@ def reply(tx: Transaction, draft: ReplyDraft, *, addressings: Addressings, now: 
         closed_at=now if draft.then is Status.CLOSED else None,
         snoozed_until=None,
         unread=0,
+        spam=False,
         owner_id=conversation.owner_id or draft.operator_id,
     )
     _attach(tx, draft, added)
@@ -134,7 +136,7 @@ def reply(tx: Transaction, draft: ReplyDraft, *, addressings: Addressings, now: 
 
 def note(tx: Transaction, draft: ReplyDraft, *, now: datetime) -> Written:
     """Write an internal note. It never leaves the desk and touches no clock."""
-    before = _written(tx, draft.key)
+    before = _written(tx, draft)
     if before is not None:
         return before
     _check_text(draft.text, draft.attachments)
@@ -177,6 +179,7 @@ def write_automatic(tx: Transaction, text: AutomaticText, *, addressings: Addres
         return None
     said = tx.conn.execute(
         select(AutoreplyDecision.id).where(
+            AutoreplyDecision.conversation_id == text.conversation_id,
             AutoreplyDecision.wait_id == text.wait_id,
             AutoreplyDecision.text_name == text.name,
             AutoreplyDecision.sent.is_(True),
@@ -255,12 +258,25 @@ def _check_text(text: str, attachments: Sequence[AttachmentId]) -> None:
     if not text.strip() and not attachments:
         raise BadInput("text", "Write something before you send.")
     if len(text) > MAX_TEXT_CHARS:
-        raise BadInput("text", f"This text is longer than {MAX_TEXT_CHARS:,} characters; attach it as a file.")
+        raise BadInput(
+            "text",
+            "This text is longer than %(characters)s characters; attach it as a file.",
+            characters=MAX_TEXT_CHARS,
+        )
 
 
-def _written(tx: Transaction, key: str) -> Written | None:
-    row = tx.conn.execute(select(Entry.id, Entry.number).where(Entry.client_key == key)).first()
-    return None if row is None else Written(EntryId(row.id), row.number, duplicate=True)
+def _written(tx: Transaction, draft: ReplyDraft) -> Written | None:
+    """What this draft became before. Raises BadInput for a key that is none or stands for something else."""
+    if not draft.key or len(draft.key) > MAX_KEY_CHARS:
+        raise BadInput("key", "A key has 1 to %(most)s characters.", most=MAX_KEY_CHARS)
+    row = tx.conn.execute(
+        select(Entry.id, Entry.number, Entry.conversation_id, Entry.operator_id).where(Entry.client_key == draft.key)
+    ).first()
+    if row is None:
+        return None
+    if (row.conversation_id, row.operator_id) != (draft.conversation_id, draft.operator_id):
+        raise BadInput("key", "This key has been used for another entry.")
+    return Written(EntryId(row.id), row.number, duplicate=True)
 
 
 def _attach(tx: Transaction, draft: ReplyDraft, added: Added) -> None:
