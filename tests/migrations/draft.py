@@ -14,9 +14,9 @@ from typing import Any, Literal
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.autogenerate.api import AutogenContext
 from alembic.migration import MigrationContext
-from sqlalchemy import BigInteger, create_engine
+from sqlalchemy import BigInteger, TypeDecorator, create_engine
 
-from inbox.store.models import Base, Id, UtcDateTime
+from inbox.store.models import Base, Id
 from migrations.run import upgrade
 
 
@@ -24,8 +24,8 @@ def render_type(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]
     """Migrations import no application code, so our types appear as what they are in the database."""
     if kind != "type":
         return False
-    if isinstance(item, UtcDateTime):
-        return "sa.BigInteger()"
+    if isinstance(item, TypeDecorator):
+        return f"sa.{item.impl_instance!r}"
     if isinstance(item, BigInteger) and item._variant_mapping == Id._variant_mapping and item._variant_mapping:
         return "ID"
     return False
