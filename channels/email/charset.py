@@ -40,14 +40,16 @@ _MAIL_NAMES = {
 
 _CHARSETS = frozenset(
     codecs.lookup(name).name
-    for name in (
-        "ascii utf-8 utf-8-sig utf-16 utf-16le utf-16be utf-32 utf-7 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 "
-        "cp1257 cp1258 cp874 cp932 cp949 cp950 gb18030 big5hkscs euc_jp iso2022_jp iso2022_kr hz koi8_r koi8_u koi8_t "
-        "kz1048 ptcp154 cp437 cp720 cp737 cp775 cp850 cp852 cp855 cp856 cp857 cp858 cp860 cp861 cp862 cp863 cp864 "
-        "cp865 cp866 cp869 cp037 cp500 cp1125 mac_roman mac_latin2 mac_cyrillic mac_greek mac_turkish mac_iceland "
-        "iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-10 iso8859-13 iso8859-14 "
-        "iso8859-15 iso8859-16"
-    ).split()
+    for name in [
+        "ascii", "utf-8", "utf-8-sig", "utf-16", "utf-16le", "utf-16be", "utf-32", "utf-7", "cp1250", "cp1251",
+        "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874", "cp932", "cp949", "cp950",
+        "gb18030", "big5hkscs", "euc_jp", "iso2022_jp", "iso2022_kr", "hz", "koi8_r", "koi8_u", "koi8_t", "kz1048",
+        "ptcp154", "cp437", "cp720", "cp737", "cp775", "cp850", "cp852", "cp855", "cp856", "cp857", "cp858", "cp860",
+        "cp861", "cp862", "cp863", "cp864", "cp865", "cp866", "cp869", "cp037", "cp500", "cp1125", "mac_roman",
+        "mac_latin2", "mac_cyrillic", "mac_greek", "mac_turkish", "mac_iceland", "iso8859-2", "iso8859-3",
+        "iso8859-4", "iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8", "iso8859-10", "iso8859-13", "iso8859-14",
+        "iso8859-15", "iso8859-16",
+    ]
 )
 """The only codecs a mail can name. Python's own transforms (rot13, zlib, unicode_escape, idna …) are not among them."""
 
@@ -80,7 +82,7 @@ def codec_for(declared: str) -> str | None:
 
 
 def decode(data: bytes, declared: str | None = None, *, elsewhere: Iterable[str] = ()) -> str:
-    """Text of `data`. `elsewhere`: charsets other parts of the same mail declare, tried when nothing better is known."""
+    """Text of `data`. `elsewhere`: charsets other parts of the mail declare, tried when nothing better is known."""
     codec = codec_for(declared) if declared else None
     if data.isascii() and (codec is None or codec in _ASCII_COMPATIBLE) and b"\x1b" not in data:
         return data.decode("ascii")
@@ -95,7 +97,9 @@ def decode(data: bytes, declared: str | None = None, *, elsewhere: Iterable[str]
 
 
 _ASCII_COMPATIBLE = _CHARSETS - {
-    codecs.lookup(name).name for name in ("utf-16 utf-16le utf-16be utf-32 utf-7 iso2022_jp iso2022_kr hz cp037 cp500").split()
+    codecs.lookup(name).name for name in [
+        "utf-16", "utf-16le", "utf-16be", "utf-32", "utf-7", "iso2022_jp", "iso2022_kr", "hz", "cp037", "cp500",
+    ]
 }
 
 

@@ -62,7 +62,8 @@ def split_head(data: bytes, start: int = 0, end: int | None = None) -> tuple[Hea
     """
     stop = len(data) if end is None else end
     fields: list[tuple[str, bytes]] = []
-    name, pieces, size = "", [], 0
+    pieces: list[bytes] = []
+    name, size = "", 0
     position, last = start, min(stop, start + limits.HEADER_BLOCK_BYTES)
     truncated = False
 
@@ -98,7 +99,7 @@ def split_head(data: bytes, start: int = 0, end: int | None = None) -> tuple[Hea
                 keep()
                 name = found[1].decode("ascii").lower()
                 pieces, size = [line[found.end() :].strip(b" \t\r")[: limits.HEADER_FIELD_BYTES]], len(line)
-            elif not (line.startswith((b"From ", b">From ")) or _NAME.match(data, following, min(stop, following + 220))):
+            elif not line.startswith((b"From ", b">From ")) and not _NAME.match(data, following, stop):
                 break
         position = following
     keep()
@@ -239,7 +240,7 @@ def parameters(value: bytes) -> tuple[str, dict[str, str]]:
             continue
         encoded = number.endswith("*") or number == ""
         digits = number.rstrip("*")
-        if digits == "" or digits.isascii() and digits.isdigit() and len(digits) < 5:
+        if digits == "" or (digits.isascii() and digits.isdigit() and len(digits) < 5):
             pieces.setdefault(base, []).append((int(digits or 0), encoded, written))
     for base, parts in pieces.items():
         plain[base] = _joined(sorted(parts))

@@ -15,12 +15,15 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from channels.email.headers import several_lines
 from channels.email.html_guard import is_within_guard, plain_of, without_hidden
 
-_TAGS = set(
-    "a abbr acronym address b bdo big blockquote br caption center cite code col colgroup dd del dfn div dl dt em "
-    "font h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q s samp small span strike strong sub sup table tbody "
-    "td tfoot th thead tr tt u ul var wbr".split()
-)
-_TAGS_DROPPED_WHOLE = {"script", "style", "title", "svg", "math", "template", "noscript", "textarea", "select", "object"}
+_TAGS = {
+    "a", "abbr", "acronym", "address", "b", "bdo", "big", "blockquote", "br", "caption", "center", "cite", "code",
+    "col", "colgroup", "dd", "del", "dfn", "div", "dl", "dt", "em", "font", "h1", "h2", "h3", "h4", "h5", "h6",
+    "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "s", "samp", "small", "span", "strike",
+    "strong", "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "u", "ul", "var", "wbr",
+}  # fmt: skip
+_TAGS_DROPPED_WHOLE = {
+    "script", "style", "title", "svg", "math", "template", "noscript", "textarea", "select", "object",
+}  # fmt: skip
 _ATTRIBUTES = {
     "*": {"dir", "lang", "title", "style", "align", "valign"},
     "a": {"href"},
@@ -37,14 +40,16 @@ _ATTRIBUTES = {
     "li": {"value"},
     "blockquote": {"type"},
 }
-_STYLES = set(
-    "background-color border border-bottom border-bottom-color border-bottom-style border-bottom-width "
-    "border-collapse border-color border-left border-radius border-right border-spacing border-style border-top "
-    "border-width color direction display font-family font-size font-style font-variant font-weight height "
-    "line-height list-style-type margin margin-bottom margin-left margin-right margin-top max-width min-width padding "
-    "padding-bottom padding-left padding-right padding-top text-align text-decoration text-indent "
-    "text-transform vertical-align white-space width word-break word-spacing word-wrap".split()
-)
+_STYLES = {
+    "background-color", "border", "border-bottom", "border-bottom-color", "border-bottom-style",
+    "border-bottom-width", "border-collapse", "border-color", "border-left", "border-radius", "border-right",
+    "border-spacing", "border-style", "border-top", "border-width", "color", "direction", "display",
+    "font-family", "font-size", "font-style", "font-variant", "font-weight", "height", "line-height",
+    "list-style-type", "margin", "margin-bottom", "margin-left", "margin-right", "margin-top", "max-width",
+    "min-width", "padding", "padding-bottom", "padding-left", "padding-right", "padding-top", "text-align",
+    "text-decoration", "text-indent", "text-transform", "vertical-align", "white-space", "width", "word-break",
+    "word-spacing", "word-wrap",
+}  # fmt: skip
 _SCHEMES = {"http", "https", "mailto", "tel", "cid"}
 _LINKS = {"a": {"target": "_blank"}}
 
@@ -173,14 +178,19 @@ def _words_after(node: LexborNode) -> bool:
     while current is not None and current.tag not in ("body", "html"):
         sibling = current.next
         while sibling is not None:
-            marks = f"{sibling.attributes.get('class')} {sibling.attributes.get('id')}" if sibling.tag != "-text" else ""
-            if "signature" not in marks.lower() and sibling.tag != "blockquote":
+            if sibling.tag != "blockquote" and not _is_signature(sibling):
                 text = (sibling.text(deep=True) or "").strip(" \u00a0\r\n\t")
                 if len(text) > 2 and not text.startswith("-- "):
                     return True
             sibling = sibling.next
         current = current.parent
     return False
+
+
+def _is_signature(node: LexborNode) -> bool:
+    if node.tag == "-text":
+        return False
+    return "signature" in f"{node.attributes.get('class')} {node.attributes.get('id')}".lower()
 
 
 def _drop_from(node: LexborNode) -> None:

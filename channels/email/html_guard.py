@@ -15,8 +15,10 @@ _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]{0,60})")
 _ATTRIBUTE = re.compile(
     r"[\s/]*+(?:>|[^\s/>=][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?+)?+|=)"
 )
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-_IMPLIED = frozenset("p li td th tr dt dd option thead tbody tfoot colgroup".split())
+_VOID = frozenset([
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
+])  # fmt: skip
+_IMPLIED = frozenset(["p", "li", "td", "th", "tr", "dt", "dd", "option", "thead", "tbody", "tfoot", "colgroup"])
 _HIDDEN = re.compile(r"<(style|script|title|noscript|template|svg|math)(?=[\s/>])|<!--|<!\[|<\?", re.IGNORECASE)
 _ENDS = {
     name: re.compile(rf"</{name}\s*+>", re.IGNORECASE)

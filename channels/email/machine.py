@@ -14,7 +14,8 @@ from channels.email.headers import Headers
 from channels.email.record import Machine, MachineKind
 
 _DAEMON = re.compile(
-    r"^(?:mailer-daemon|mail-daemon|maildaemon|postmaster|mdaemon|mail\.daemon|mailerdaemon|mail delivery (?:sub)?system)"
+    r"^(?:mailer-daemon|mail-daemon|maildaemon|postmaster|mdaemon|mail\.daemon|mailerdaemon|"
+    r"mail delivery (?:sub)?system)"
     r"(?:[+@._-]|$)",
     re.IGNORECASE,
 )
@@ -26,7 +27,8 @@ _NO_REPLY = re.compile(
     re.IGNORECASE,
 )
 _VACATION = re.compile(
-    r"^\s*(?:(?:re|sv|vs|aw|rv|ynt|vá|вс|fwd?)\s*:\s*)*(?:\[?(?:automatic reply|auto[- ]?reply|auto(?:matic)?[- ]?response|"
+    r"^\s*(?:(?:re|sv|vs|aw|rv|ynt|vá|вс|fwd?)\s*:\s*){0,5}(?:\[?(?:automatic reply|auto[- ]?reply|"
+    r"auto(?:matic)?[- ]?response|"
     r"autoreply|out of (?:the )?office|ooo\b|away from (?:the )?office|on vacation|vacation reply|"
     r"automaattinen (?:vastaus|poissaoloviesti)|poissa(?: toimistolta|oloviesti)|olen lomalla|lomavastaus|"
     r"otomatik (?:yanıt|cevap)|ofis dışında|automatikus válasz|házon kívül|szabadságon|ავტომატური პასუხი|"
@@ -37,8 +39,14 @@ _VACATION = re.compile(
     r"răspuns automat|自動返信|自动回复)\b)",
     re.IGNORECASE,
 )
-_CHALLENGE = re.compile(r"^\s*(?:re:\s*)?(?:\[?(?:please confirm your message|verify your e-?mail|challenge[- ]response|"
-                        r"your (?:e-?mail|message) (?:requires|needs) verification))", re.IGNORECASE)  # fmt: skip
+_CHALLENGE = re.compile(
+    r"^\s*(?:re:\s*)?(?:\[?(?:please confirm your message|verify your e-?mail|challenge[- ]response|"
+    r"your (?:e-?mail|message) (?:requires|needs) verification))",
+    re.IGNORECASE,
+)
+_AUTOREPLY_FIELDS = (
+    "x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-reply", "x-auto-respond", "x-mail-autoreply",
+)  # fmt: skip
 _BULK_WORDS = frozenset({"bulk", "list", "junk", "auto_reply", "auto-reply"})
 
 
@@ -110,7 +118,7 @@ def is_automatic_reply(facts: Facts) -> str | None:
         return "auto_replied"
     if facts.headers.plain("precedence").lower() in ("auto_reply", "auto-reply"):
         return "precedence_auto_reply"
-    for name in ("x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-reply", "x-auto-respond", "x-mail-autoreply"):
+    for name in _AUTOREPLY_FIELDS:
         if facts.headers.plain(name).lower() not in ("", "no", "false"):
             return "autoreply_field"
     if facts.headers.plain("x-ms-exchange-generated-message-source").lower() == "mailbox rules agent" and (
@@ -191,7 +199,8 @@ def is_spam(facts: Facts) -> str | None:
 
 
 def fails_authentication(facts: Facts) -> str | None:
-    return "dmarc_fail" if "dmarc=fail" in facts.headers.plain("authentication-results").lower().replace(" ", "") else None
+    results = facts.headers.plain("authentication-results").lower().replace(" ", "")
+    return "dmarc_fail" if "dmarc=fail" in results else None
 
 
 def _auto_word(facts: Facts) -> str:

@@ -35,7 +35,9 @@ log = structlog.get_logger(__name__)
 NOBODY = MailAddress("", "")
 _LANGUAGE = re.compile(r"^\s*([A-Za-z]{2,3})\b")
 _LIST_POST = re.compile(r"<mailto:([^>?\s]{3,320})")
-_BARE_SOURCE = re.compile(r"(<img(?=[\s/])[^<>]{0,4000}?\ssrc\s{0,5}=\s{0,5}[\"'])([^\"':/\\]{1,200})([\"'])", re.IGNORECASE)
+_BARE_SOURCE = re.compile(
+    r"(<img(?=[\s/])[^<>]{0,4000}?\ssrc\s{0,5}=\s{0,5}[\"'])([^\"':/\\]{1,200})([\"'])", re.IGNORECASE
+)
 
 
 def parse(

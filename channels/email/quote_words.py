@@ -14,7 +14,7 @@ WROTE = re.compile(
 """The verb of an attribution line."""
 
 OPENER = re.compile(
-    r"^\s*(?:On|Am|Le|El|Den|Il|Op|Em|Dne|Dňa|W dniu|Dnia|Pe|På|Kontakt|Στις|ma|ti|ke|to|pe|la|su)\b.{0,120}\d", re.UNICODE
+    r"^\s*(?:On|Am|Le|El|Den|Il|Op|Em|Dne|Dňa|W dniu|Dnia|Pe|På|Kontakt|Στις|ma|ti|ke|to|pe|la|su)\b.{0,120}\d"
 )
 """How an attribution that was wrapped over several lines begins."""
 
@@ -59,8 +59,9 @@ HEADER_OTHER = re.compile(rf"^[>\s*]{{0,4}}(?:{_OTHER})\s?\*?\s?:", re.IGNORECAS
 
 DEVICE = re.compile(
     r"^\s*(?:Sent from (?:my |Mail|Yahoo|Outlook|Samsung|the )|Sent with |Sent via |Get Outlook for |Hanki Outlook|"
-    r"Lähetetty \w+(?:sta|stä|stani|lta|ltä)\b|Lähetetty (?:Outlook|Samsung|Yahoo)|\S+(?:dan|den|tan|ten|umdan|imden|ımdan) gönderildi|"
-    r"Samsung cihazımdan|Outlook for \S+ (?:edinin|indirin)|Elküldve (?:az?|iPhone)|Küldve (?:az?|iPhone)|Az? \S+ küldve|"
+    r"Lähetetty \w+(?:sta|stä|stani|lta|ltä)\b|Lähetetty (?:Outlook|Samsung|Yahoo)|"
+    r"\S+(?:dan|den|tan|ten|umdan|imden|ımdan) gönderildi|Samsung cihazımdan|Outlook for \S+ (?:edinin|indirin)|"
+    r"Elküldve (?:az?|iPhone)|Küldve (?:az?|iPhone)|Az? \S+ küldve|"
     r"\S+[- ]?ról küldve|Az? (?:iOS|Android)|გამოგზავნილია|Von meinem \S+ gesendet|Gesendet (?:von|mit) |Outlook für |"
     r"Envoyé (?:de|depuis|à partir) |Obtenir Outlook|Téléchargez Outlook|Enviado desde |Obtener Outlook|Skickat från |"
     r"Skaffa Outlook|Hämta Outlook|Отправлено (?:с|из) |Скачать Outlook|Saadetud (?:minu|iPhone|Outlook|Samsung)|"

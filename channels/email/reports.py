@@ -10,7 +10,9 @@ from channels.email.mime import Part, attached_headers
 from channels.email.record import DeliveryReport, ReportAction, ReportedRecipient
 
 STATUS_KINDS = ("message/delivery-status", "message/global-delivery-status")
-_ORIGINALS = ("message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
+_ORIGINALS = (
+    "message/rfc822", "message/global", "text/rfc822-headers", "message/rfc822-headers", "message/global-headers",
+)  # fmt: skip
 _CODE = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _BASIC = re.compile(r"\b([45])\d\d\b")
 _TEXT_ID = re.compile(rb"^[ \t>]{0,8}Message-ID:[ \t]{0,8}(<[^<>\s]{3,300}>)", re.IGNORECASE | re.MULTILINE)
@@ -18,7 +20,8 @@ _TEXT_ADDRESS = re.compile(r"<?([^\s<>@:\"']{1,64}@[^\s<>@:\"']{1,255}?)>?[:.]?\
 _FAILED_WORDS = re.compile(
     r"could ?n[o']t be delivered|undeliver|delivery (?:has )?failed|permanent(?:ly)? (?:error|fail)|user unknown|"
     r"does not exist|mailbox (?:is )?full|returned mail|failure notice|delivery status notification \(failure\)|"
-    r"unzustellbar|non remis|no se pudo entregar|не доставлено|toimittaminen epäonnistui|kézbesíthetetlen|teslim edilemedi",
+    r"unzustellbar|non remis|no se pudo entregar|не доставлено|"
+    r"toimittaminen epäonnistui|kézbesíthetetlen|teslim edilemedi",
     re.IGNORECASE,
 )
 _DELAY_WORDS = re.compile(r"delay|will (?:be )?retr|warning|still trying|viivästy|verzögert|\(delay\)", re.IGNORECASE)
@@ -55,7 +58,8 @@ def read_report(root: Part, leaves: list[Part], subject: str, text: str) -> Deli
 
 
 def _blocks(content: bytes) -> list[Headers]:
-    blocks, position = [], 0
+    blocks: list[Headers] = []
+    position = 0
     while position < len(content) and len(blocks) < _MOST_RECIPIENTS + 5:
         headers, following = split_head(content, position)
         if headers.fields:

@@ -1,0 +1,354 @@
+"""From a kept arrival to its place in the desk, in one transaction; parsed before, off the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection
+
+from channels.email.addresses import MailAddress, fold, is_usable, without_plus
+from channels.email.record import AddressData, InboundMail, MachineKind, MailAttachment, MailData
+from channels.email.subjects import base_subject
+from channels.email.threading import Decision, Outcome, decide, own_id, thread_index_id
+from inbox import deliveries, mail_ids
+from inbox.errors import BadInput
+from inbox.mail_ids import KnownMail
+from inbox.people import contacts
+from inbox.people.contacts import AddressLine, Sender
+from inbox.receive import Incoming, receive
+from inbox.store import arrivals, attachments
+from inbox.store.attachments import AttachmentFolder, Stored
+from inbox.store.transaction import Transaction
+from inbox.timeline import locked, say
+from inbox.vocabulary import (
+    AddressKind,
+    ArrivalId,
+    ArrivalState,
+    ChannelKind,
+    ConversationId,
+    EntryId,
+    EntryKind,
+)
+
+_ANSWERS_NOBODY = frozenset({MachineKind.AUTOMATIC_REPLY, MachineKind.CHALLENGE, MachineKind.OWN})
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    stored: Stored
+    content_id: str
+    inline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A parsed mail whose files lie in the attachments folder already."""
+
+    mail: InboundMail
+    files: Sequence[StoredFile]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What became of an arrival. `entry_id` is None when it was set aside."""
+
+    state: ArrivalState
+    reason: str
+    conversation_id: ConversationId | None = None
+    entry_id: EntryId | None = None
+
+
+class _DeskLookups:
+    """The questions of `threading`, answered from the open transaction."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    def find(self, message_ids: Sequence[str]) -> list[KnownMail]:
+        return mail_ids.find(self._conn, message_ids)
+
+    def by_token(self, token: str) -> ConversationId | None:
+        return mail_ids.by_token(self._conn, token)
+
+    def is_participant(self, conversation_id: ConversationId, folded: str) -> bool:
+        return mail_ids.is_participant(self._conn, conversation_id, folded)
+
+    def subject_of(self, conversation_id: ConversationId) -> str:
+        return mail_ids.subject_of(self._conn, conversation_id)
+
+    def recent_subjects(self, folded: str, since: datetime) -> list[tuple[ConversationId, str]]:
+        return mail_ids.recent_subjects(self._conn, folded, since)
+
+
+def store_files(folder: AttachmentFolder, mail: InboundMail, raw: bytes) -> Understood:
+    """Blocking: puts the attachments on the disk. A file above the limit is named in a note; the raw mail has it."""
+    files: list[StoredFile] = []
+    notes = list(mail.notes)
+    given = mail.attachments
+    if "unreadable" in notes:
+        given = (MailAttachment("message.eml", "", "message/rfc822", raw),)
+    for one in given:
+        try:
+            stored = folder.write(one.content, one.name)
+        except BadInput:
+            notes.append("attachment_too_large")
+            continue
+        stored = replace(
+            stored, name=one.name, original_name=one.original_name[:1000], media_type=one.media_type[:200]
+        )
+        files.append(StoredFile(stored, one.content_id, one.inline))
+    return Understood(replace(mail, attachments=(), notes=tuple(dict.fromkeys(notes))), files)
+
+
+def place(
+    tx: Transaction,
+    arrival_id: ArrivalId,
+    understood: Understood,
+    *,
+    own_addresses: Collection[str],
+    envelope_recipients: Sequence[str] = (),
+    now: datetime,
+) -> Placed:
+    """Thread, store, start the wait, settle the arrival. Safe to run again: a settled arrival changes nothing."""
+    arrival = arrivals.get(tx.conn, arrival_id)
+    if arrival is None or arrival.state is not ArrivalState.NEW:
+        state = arrival.state if arrival else ArrivalState.SET_ASIDE
+        return Placed(state, "settled", entry_id=arrival.entry_id if arrival else None)
+    mail = understood.mail
+    decision = decide(
+        mail,
+        _DeskLookups(tx.conn),
+        own_addresses=own_addresses,
+        envelope_recipients=[fold(one) for one in envelope_recipients],
+        now=now,
+    )
+    placed = _act(tx, arrival_id, understood, decision, own_addresses, envelope_recipients, now)
+    arrivals.settle(tx, arrival_id, placed.state, now=now, entry_id=placed.entry_id, reason=placed.reason)
+    return placed
+
+
+def _act(
+    tx: Transaction,
+    arrival_id: ArrivalId,
+    understood: Understood,
+    decision: Decision,
+    own_addresses: Collection[str],
+    envelope_recipients: Sequence[str],
+    now: datetime,
+) -> Placed:
+    mail = understood.mail
+    if decision.outcome in (Outcome.COPY, Outcome.OWN_COPY):
+        return Placed(ArrivalState.SET_ASIDE, decision.outcome, decision.conversation_id, decision.entry_id)
+    if decision.outcome is Outcome.UNMATCHED_REPORT:
+        return Placed(ArrivalState.SET_ASIDE, decision.outcome)
+    if decision.outcome is Outcome.REPORT:
+        assert decision.conversation_id is not None
+        assert decision.entry_id is not None
+        return _report(tx, mail, decision.conversation_id, decision.entry_id, now)
+    if decision.outcome is Outcome.NEW and mail.machine is not None and mail.machine.kind in _ANSWERS_NOBODY:
+        return Placed(ArrivalState.SET_ASIDE, f"{mail.machine.kind}: {mail.machine.reason}")
+    return _receive(tx, arrival_id, understood, decision, own_addresses, envelope_recipients, now)
+
+
+def _receive(
+    tx: Transaction,
+    arrival_id: ArrivalId,
+    understood: Understood,
+    decision: Decision,
+    own_addresses: Collection[str],
+    envelope_recipients: Sequence[str],
+    now: datetime,
+) -> Placed:
+    mail = understood.mail
+    joins = decision.outcome is Outcome.JOIN
+    author = _someone(mail)
+    others = () if decision.stranger else _others(mail, own_addresses)
+    support = _support_address(mail, own_addresses, envelope_recipients)
+    data = mail_data(mail, understood.files)
+    data["support_address"] = support
+    if decision.stranger:
+        data["stranger"] = True
+    if decision.named_other is not None:
+        data["named_other"] = decision.named_other
+    if joins and decision.conversation_id is not None:
+        before = mail_ids.subject_of(tx.conn, decision.conversation_id)
+        if base_subject(before) != base_subject(mail.subject):
+            data["subject_changed"] = before
+    is_machine = mail.machine is not None
+    ids = [
+        attachments.add(tx, one.stored, uploaded_by="email", now=now, content_id=one.content_id or None)
+        for one in understood.files
+    ]
+    received = receive(
+        tx,
+        Incoming(
+            channel=ChannelKind.EMAIL,
+            sender=Sender(AddressLine(AddressKind.EMAIL, author.address), author.name, mail.language),
+            text=mail.text,
+            kind=EntryKind.REPORT if is_machine and joins else EntryKind.MESSAGE,
+            html=mail.html,
+            subject=mail.subject,
+            client_key=_client_key(mail),
+            conversation_id=decision.conversation_id,
+            starts_wait=_starts_wait(mail, joins=joins),
+            cc=[AddressLine(AddressKind.EMAIL, one.address) for one in others],
+            stranger=decision.stranger,
+            data={"mail": data, "thread": decision.evidence},
+            source={"support_address": support} if support else {},
+            attachments=ids,
+            arrival_id=arrival_id,
+        ),
+        now=now,
+    )
+    if received.duplicate:
+        return Placed(ArrivalState.SET_ASIDE, Outcome.COPY, received.conversation_id, received.entry_id)
+    conversation_id = received.conversation_id
+    mail_ids.register(
+        tx, own_id(mail), conversation_id, entry_id=received.entry_id, ours=False, digest=mail.digest
+    )
+    if not decision.stranger and decision.named_other is None:
+        # Awaited parents: an answer that overtook the mail it answers, or its sibling, finds the way by them.
+        for parent in dict.fromkeys((*mail.in_reply_to[:1], *mail.references[-1:])):
+            if not any(one.conversation_id == conversation_id for one in mail_ids.find(tx.conn, [parent])):
+                mail_ids.register(tx, parent, conversation_id, entry_id=None, ours=False)
+        if mail.thread_root:
+            mail_ids.register(tx, thread_index_id(mail.thread_root), conversation_id, entry_id=None, ours=False)
+    return Placed(ArrivalState.PLACED, decision.evidence, conversation_id, received.entry_id)
+
+
+def _starts_wait(mail: InboundMail, *, joins: bool) -> bool:
+    """Machines start no clock. But forwarding rules and contact forms mark a customer's own mail as auto-generated."""
+    if mail.machine is None:
+        return True
+    if joins or mail.machine.kind is not MachineKind.NOTIFICATION:
+        return False
+    return mail.machine.reason == "auto_generated" or any(
+        one.folded != mail.author.folded for one in mail.reply_to
+    )
+
+
+def _report(
+    tx: Transaction, mail: InboundMail, conversation_id: ConversationId, entry_id: EntryId, now: datetime
+) -> Placed:
+    """What a report says is shown at the very mail; only recipients that mail really went to are believed."""
+    sent = mail_ids.mail(tx.conn, entry_id)
+    sent_data: Mapping[str, Any] = sent.data.get("mail", {}) if sent is not None else {}
+    to = {fold(one["address"]) for one in sent_data.get("to", ())}
+    everybody = to | {fold(one["address"]) for one in sent_data.get("cc", ())}
+    believed = [
+        one for one in (mail.report.recipients if mail.report else ()) if fold(one.address) in everybody
+    ]
+    added = say(
+        tx,
+        locked(tx, conversation_id),
+        "mail_report",
+        by=None,
+        now=now,
+        kind=EntryKind.REPORT,
+        text=mail.new_text[:4000],
+        data={"mail": mail_data(mail, ()), "about": entry_id},
+    )
+    final = [one for one in believed if one.is_final]
+    for one in final:
+        contacts.mark_failing(tx, AddressLine(AddressKind.EMAIL, one.address), now=now)
+    failed_to = [one for one in final if fold(one.address) in to]
+    if failed_to:
+        words = "; ".join(f"{one.address}: {one.words or one.status or one.action}" for one in failed_to)
+        deliveries.failed_for_good(tx, entry_id, words[:1000], now=now)
+    return Placed(ArrivalState.PLACED, Outcome.REPORT, conversation_id, added.entry_id)
+
+
+def _someone(mail: InboundMail) -> MailAddress:
+    """The author; where no address can be read, the envelope's, or one that reaches nobody and is this mail's alone."""
+    if mail.author.address:
+        return mail.author
+    if mail.return_path and is_usable(mail.return_path):
+        return MailAddress(mail.author.name, mail.return_path)
+    if len(mail.reply_to) == 1:
+        return MailAddress(mail.author.name, mail.reply_to[0].address)
+    return MailAddress(mail.author.name, f"unknown-{mail.digest[:12]}@sender.invalid")
+
+
+def _others(mail: InboundMail, own_addresses: Collection[str]) -> list[MailAddress]:
+    if mail.machine is not None:
+        return []
+    author = mail.author.folded
+    return [
+        one
+        for one in (*mail.to, *mail.cc)
+        if one.folded != author and without_plus(one.folded) not in own_addresses and one.folded != mail.list_post
+    ]
+
+
+def _support_address(
+    mail: InboundMail, own_addresses: Collection[str], envelope_recipients: Sequence[str]
+) -> str:
+    written = [one.folded for one in (*mail.to, *mail.cc)]
+    for address in (*written, *mail.delivered_to, *(fold(one) for one in envelope_recipients)):
+        if without_plus(address) in own_addresses:
+            return without_plus(address)
+    return ""
+
+
+def _client_key(mail: InboundMail) -> str:
+    return "mail:" + sha256(f"{mail.message_id}\n{mail.digest}".encode("utf-8", "replace")).hexdigest()
+
+
+def mail_data(mail: InboundMail, files: Sequence[StoredFile]) -> MailData:
+    """What the entry keeps for screens and for the answers to it."""
+    data: MailData = {
+        "subject": mail.subject,
+        "message_id": mail.message_id,
+        "author": _address(mail.author),
+        "to": [_address(one) for one in mail.to],
+        "cc": [_address(one) for one in mail.cc],
+    }
+    if mail.reply_to:
+        data["reply_to"] = [_address(one) for one in mail.reply_to]
+    if mail.date is not None:
+        data["date"] = mail.date.isoformat()
+    if mail.references:
+        data["references"] = list(mail.references)
+    if mail.in_reply_to:
+        data["in_reply_to"] = list(mail.in_reply_to)
+    folds = mail.folds
+    if folds.quoted_from is not None or folds.signature_from is not None:
+        end = folds.quoted_from if folds.quoted_from is not None else len(mail.text)
+        start = folds.signature_from if folds.signature_from is not None else end
+        data["new_text"] = mail.text[: min(start, end)].rstrip()
+        if start < end:
+            data["signature"] = mail.text[start:end].strip()[:2000]
+    if mail.html_folded is not None:
+        data["folded_html"] = mail.html_folded
+    if mail.remote_images:
+        data["remote_images"] = mail.remote_images
+    if mail.machine is not None:
+        data["machine"] = mail.machine.kind.value
+        data["machine_reason"] = mail.machine.reason
+    if mail.silence is not None:
+        data["silence"] = mail.silence
+    if mail.report is not None:
+        data["report"] = [
+            {"address": one.address, "action": one.action.value, "status": one.status, "words": one.words}
+            for one in mail.report.recipients
+        ]
+    if mail.invitation:
+        data["invitation"] = True
+    if mail.protection:
+        data["protection"] = mail.protection.value
+    if mail.notes:
+        data["notes"] = list(mail.notes)
+    if mail.list_post:
+        data["list_post"] = mail.list_post
+    cids = {one.content_id: one.stored.name for one in files if one.content_id}
+    if cids:
+        data["cids"] = cids
+    return data
+
+
+def _address(one: MailAddress) -> AddressData:
+    return {"name": one.name, "address": one.address}

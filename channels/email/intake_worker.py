@@ -1,0 +1,159 @@
+"""The loop that turns kept mails into entries.
+
+Parsing runs in threads; a mail that takes long to read lets the others pass after a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+
+import structlog
+
+from channels.email.intake import Understood, place, store_files
+from channels.email.parse import parse
+from inbox.clock import Clock
+from inbox.errors import StoreBusy
+from inbox.events import AnyEvent, ArrivalKept
+from inbox.store import arrivals
+from inbox.store.arrivals import ArrivalRecord
+from inbox.store.attachments import AttachmentFolder
+from inbox.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+SOURCES = ("smtp", "lmtp", "imap:")
+AT_ONCE = 32
+PARSERS = 2
+LETS_OTHERS_PASS_SECONDS = 1.0
+GIVES_UP_SECONDS = 60.0
+LONGEST_SLEEP = timedelta(minutes=1)
+SHARED_SLEEP = timedelta(seconds=1)
+AFTER_TROUBLE = timedelta(seconds=2)
+
+
+@dataclass(slots=True)
+class _Reading:
+    arrival: ArrivalRecord
+    understood: asyncio.Future[Understood]
+
+
+class IntakeWorker:
+    """`async with` it for the parser threads; `run` until cancelled; `wake` is told after each commit."""
+
+    def __init__(
+        self, db: Database, clock: Clock, folder: AttachmentFolder, own_addresses: Collection[str]
+    ) -> None:
+        self._db, self._clock, self._folder, self._own = db, clock, folder, own_addresses
+        self._woken = asyncio.Event()
+        self._busy: set[int] = set()
+        self._parsers: ThreadPoolExecutor | None = None
+
+    async def __aenter__(self) -> IntakeWorker:
+        self._parsers = ThreadPoolExecutor(PARSERS, thread_name_prefix="mail-parser")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._parsers is not None:
+            self._parsers.shutdown(wait=False, cancel_futures=True)
+
+    def wake(self, happened: Sequence[AnyEvent]) -> None:
+        if any(isinstance(one, ArrivalKept) and one.source.startswith(SOURCES) for one in happened):
+            self._woken.set()
+
+    async def run(self) -> None:
+        longest = SHARED_SLEEP if self._db.several_processes else LONGEST_SLEEP
+        while True:
+            self._woken.clear()
+            pause = longest
+            try:
+                if await self.work_off():
+                    continue
+            except (StoreBusy, OSError) as error:
+                log.warning("mail waits for the store", error=str(error))
+                pause = AFTER_TROUBLE
+            except Exception:
+                log.exception("mail intake failed")
+                pause = AFTER_TROUBLE
+            await self._clock.wait_until(self._clock.now() + pause, self._woken)
+
+    async def work_off(self) -> int:
+        """Place all that is waiting; how many arrivals were looked at."""
+        looked_at = 0
+        while waiting := await self._waiting():
+            looked_at += len(waiting)
+            await self._take_in(waiting)
+        return looked_at
+
+    async def _waiting(self) -> list[ArrivalRecord]:
+        found: dict[int, ArrivalRecord] = {}
+        for source in SOURCES:
+            for one in await self._db.read(arrivals.waiting, source, AT_ONCE):
+                found[one.id] = one
+        return [found[number] for number in sorted(found) if number not in self._busy]
+
+    async def _take_in(self, waiting: Sequence[ArrivalRecord]) -> None:
+        """Arrivals are placed in their order; one that takes long to read is overtaken, then waited for."""
+        assert self._parsers is not None, "use it in an `async with`"
+        loop = asyncio.get_running_loop()
+        readings = [
+            _Reading(one, loop.run_in_executor(self._parsers, _understand, one, self._own, self._folder))
+            for one in waiting
+        ]
+        self._busy.update(one.arrival.id for one in readings)
+        placing: list[asyncio.Task[None]] = []
+        late: list[_Reading] = []
+        try:
+            for reading in readings:
+                done, _ = await asyncio.wait({reading.understood}, timeout=LETS_OTHERS_PASS_SECONDS)
+                if not done:
+                    late.append(reading)
+                    continue
+                task = loop.create_task(self._place(reading))
+                placing.append(task)
+                if self._db.several_processes:
+                    await task
+                else:
+                    await asyncio.sleep(0)  # the write is queued now, and the next one behind it
+            for reading in late:
+                done, _ = await asyncio.wait({reading.understood}, timeout=GIVES_UP_SECONDS)
+                if done:
+                    await self._place(reading)
+                else:
+                    await self._failed(reading.arrival, f"Reading it took longer than {GIVES_UP_SECONDS:.0f} seconds.")
+            await asyncio.gather(*placing)
+        finally:
+            self._busy.difference_update(one.arrival.id for one in readings)
+
+    async def _place(self, reading: _Reading) -> None:
+        try:
+            await self._db.write(
+                place,
+                reading.arrival.id,
+                reading.understood.result(),
+                own_addresses=self._own,
+                envelope_recipients=reading.arrival.envelope.get("recipients", ()),
+                now=self._clock.now(),
+            )
+        except StoreBusy:
+            raise
+        except Exception as error:
+            log.exception("mail could not be placed", arrival=reading.arrival.id)
+            await self._failed(reading.arrival, f"{type(error).__name__}: {error}")
+
+    async def _failed(self, arrival: ArrivalRecord, error: str) -> None:
+        await self._db.write(arrivals.failed, arrival.id, error, now=self._clock.now())
+
+
+def _understand(arrival: ArrivalRecord, own_addresses: Collection[str], folder: AttachmentFolder) -> Understood:
+    sender = arrival.envelope.get("sender")
+    mail = parse(
+        arrival.raw, own_addresses=own_addresses, return_path=sender if isinstance(sender, str) else None
+    )
+    return store_files(folder, mail, arrival.raw)

@@ -1,0 +1,167 @@
+"""The `[email]` table of config.toml."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from channels.email.addresses import fold, is_usable, without_plus
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TlsMode(StrEnum):
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+class Secret(_Table):
+    """A password: in the file, in an environment variable, or in a file of its own. One of the three."""
+
+    value: SecretStr | None = None
+    env: str | None = None
+    file: Path | None = None
+
+    @model_validator(mode="after")
+    def _just_one(self) -> Secret:
+        if sum(one is not None for one in (self.value, self.env, self.file)) != 1:
+            raise ValueError("give exactly one of value, env or file")
+        return self
+
+    def read(self) -> str:
+        """Raises ValueError naming what is missing."""
+        if self.value is not None:
+            return self.value.get_secret_value()
+        if self.env is not None:
+            found = os.environ.get(self.env)
+            if not found:
+                raise ValueError(f"the environment variable {self.env} is not set")
+            return found
+        assert self.file is not None
+        try:
+            return self.file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ValueError(f"{self.file}: {error.strerror}") from error
+
+
+class SupportAddress(_Table):
+    """One address customers write to. `name` stands before it in the mails we send."""
+
+    address: str
+    name: str = ""
+    aliases: tuple[str, ...] = ()
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if not is_usable(value):
+            raise ValueError(f"{value!r} is not a mail address")
+        return value
+
+    @field_validator("aliases")
+    @classmethod
+    def _are_addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not is_usable(value):
+                raise ValueError(f"{value!r} is not a mail address")
+        return values
+
+
+class Listener(_Table):
+    """The desk's own SMTP and LMTP ports. Port 0 takes a free one; no port, no listener."""
+
+    host: str = "127.0.0.1"
+    smtp_port: int | None = Field(default=None, ge=0, le=65535)
+    lmtp_port: int | None = Field(default=None, ge=0, le=65535)
+    hostname: str = "localhost"
+    certificate: Path | None = None  # PEM; with a key, STARTTLS is offered
+    key: Path | None = None
+    require_tls: bool = False
+    idle_seconds: int = Field(default=300, ge=1)
+    max_connections: int = Field(default=200, ge=1)
+    max_mail_bytes: int = Field(default=50_000_000, ge=10_000)
+
+    @model_validator(mode="after")
+    def _key_with_certificate(self) -> Listener:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together")
+        if self.require_tls and self.certificate is None:
+            raise ValueError("require_tls needs a certificate and a key")
+        return self
+
+
+class Mailbox(_Table):
+    """One mailbox watched over IMAP."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")
+    host: str
+    port: int = Field(default=993, ge=1, le=65535)
+    tls: TlsMode = TlsMode.TLS
+    username: str
+    password: Secret
+    folder: str = "INBOX"
+    import_existing: bool = False  # False: only mail that comes after the first connection
+    poll_seconds: int = Field(default=60, ge=1)  # where the server cannot wait with us
+    idle_seconds: int = Field(default=420, ge=1, le=1500)
+
+
+class Outgoing(_Table):
+    """The mail server that takes our mail. Without one, mail is kept as files and the screens say so."""
+
+    host: str
+    port: int = Field(default=587, ge=1, le=65535)
+    tls: TlsMode = TlsMode.STARTTLS
+    username: str | None = None
+    password: Secret | None = None
+    timeout_seconds: int = Field(default=60, ge=1)
+
+    @model_validator(mode="after")
+    def _password_with_name(self) -> Outgoing:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together")
+        return self
+
+
+class EmailSettings(_Table):
+    addresses: tuple[SupportAddress, ...] = ()
+    listener: Listener = Listener()
+    mailboxes: tuple[Mailbox, ...] = ()
+    outgoing: Outgoing | None = None
+    keep_folder: Path = Path("var/outgoing-mail")  # where mail goes as .eml while no server is configured
+    reply_tokens: bool = False  # answers go to help+token@…: only where the mail server knows plus-addresses
+    max_attachments_bytes: int = Field(default=25_000_000, ge=0)
+    quote_history: bool = True
+
+    @model_validator(mode="after")
+    def _addresses_where_mail_comes(self) -> EmailSettings:
+        comes = bool(self.mailboxes) or self.listener.smtp_port is not None or self.listener.lmtp_port is not None
+        if comes and not self.addresses:
+            raise ValueError("mail comes in, but addresses is empty: which addresses are the desk's?")
+        names = [mailbox.name for mailbox in self.mailboxes]
+        if len(names) != len(set(names)):
+            raise ValueError("two mailboxes have the same name")
+        return self
+
+    def own_addresses(self) -> frozenset[str]:
+        """All addresses that are ours, folded, without plus-parts."""
+        return frozenset(
+            without_plus(fold(one)) for support in self.addresses for one in (support.address, *support.aliases)
+        )
+
+    def support_address(self, folded: str) -> SupportAddress | None:
+        wanted = without_plus(folded)
+        for support in self.addresses:
+            if wanted in (without_plus(fold(one)) for one in (support.address, *support.aliases)):
+                return support
+        return None
+
+    @property
+    def smtp_timeout(self) -> timedelta:
+        return timedelta(seconds=self.outgoing.timeout_seconds if self.outgoing else 60)

@@ -1,0 +1,234 @@
+"""Which conversation a Message-ID, a reply token or a subject belongs to, and the mails of a conversation.
+
+Ids are compared whole. `ours` marks ids made by us and random: holding one proves having received that mail. An id
+without an entry is awaited: some mail named it as its parent before it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from inbox.store.models import Address, Contact, Conversation, Entry, MailId, Participant
+from inbox.store.transaction import Transaction
+from inbox.vocabulary import AddressKind, Author, ChannelKind, ConversationId, EntryId, EntryKind, OperatorId
+
+MAX_ID_CHARS = 998
+MERGES_FOLLOWED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMail:
+    message_id: str
+    conversation_id: ConversationId
+    entry_id: EntryId | None
+    ours: bool
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentMail:
+    """One mail of a conversation, in or out, as its entry keeps it."""
+
+    entry_id: EntryId
+    number: int
+    kind: EntryKind
+    author: Author
+    text: str
+    data: Mapping[str, Any]
+    created_at: datetime
+
+
+def register(
+    tx: Transaction,
+    message_id: str,
+    conversation_id: ConversationId,
+    *,
+    entry_id: EntryId | None,
+    ours: bool,
+    digest: str = "",
+) -> None:
+    """Remember an id. Registering the same mail again changes nothing; an awaited id gets its entry."""
+    message_id = message_id[:MAX_ID_CHARS]
+    rows = tx.conn.execute(
+        select(MailId.id, MailId.entry_id, MailId.digest).where(
+            MailId.message_id == message_id, MailId.conversation_id == conversation_id
+        )
+    ).all()
+    for row in rows:
+        if row.entry_id == entry_id or entry_id is None:
+            return
+    awaited = next((row.id for row in rows if row.entry_id is None), None)
+    if awaited is not None:
+        tx.conn.execute(
+            update(MailId).where(MailId.id == awaited).values(entry_id=entry_id, ours=ours, digest=digest)
+        )
+        return
+    tx.conn.execute(
+        insert(MailId).values(
+            message_id=message_id, conversation_id=conversation_id, entry_id=entry_id, ours=ours, digest=digest
+        )
+    )
+
+
+def find(conn: Connection, message_ids: Sequence[str]) -> list[KnownMail]:
+    """What is known of these ids; conversations that were merged count as the one they went into."""
+    wanted = list(dict.fromkeys(one[:MAX_ID_CHARS] for one in message_ids if one))
+    if not wanted:
+        return []
+    return [
+        KnownMail(row.message_id, _surviving(conn, row), _entry_id(row.entry_id), row.ours, row.digest)
+        for row in conn.execute(
+            select(
+                MailId.message_id, MailId.conversation_id, MailId.entry_id, MailId.ours, MailId.digest,
+                Conversation.merged_into_id,
+            )
+            .join(Conversation, Conversation.id == MailId.conversation_id)
+            .where(MailId.message_id.in_(wanted))
+            .order_by(MailId.id)
+            .limit(1000)
+        )
+    ]  # fmt: skip
+
+
+def by_token(conn: Connection, token: str) -> ConversationId | None:
+    """The conversation a reply token was made for."""
+    row = conn.execute(
+        select(Conversation.id.label("conversation_id"), Conversation.merged_into_id).where(
+            Conversation.reply_token == token
+        )
+    ).first()
+    return None if row is None else _surviving(conn, row)
+
+
+def reply_token(conn: Connection, conversation_id: ConversationId) -> str:
+    return conn.execute(select(Conversation.reply_token).where(Conversation.id == conversation_id)).scalar_one()
+
+
+def subject_of(conn: Connection, conversation_id: ConversationId) -> str:
+    return conn.execute(select(Conversation.subject).where(Conversation.id == conversation_id)).scalar_one()
+
+
+def is_participant(conn: Connection, conversation_id: ConversationId, folded: str) -> bool:
+    """Strangers who joined by holding one of our ids are participants from then on."""
+    return (
+        conn.execute(
+            select(Participant.id)
+            .join(Address, Address.id == Participant.address_id)
+            .where(
+                Participant.conversation_id == conversation_id,
+                Address.kind == AddressKind.EMAIL,
+                Address.value == folded,
+            )
+            .limit(1)
+        ).first()
+        is not None
+    )
+
+
+def recent_subjects(conn: Connection, folded: str, since: datetime) -> list[tuple[ConversationId, str]]:
+    """Conversations by mail this address takes part in and which were active since then, newest activity first."""
+    return [
+        (ConversationId(row.id), row.subject)
+        for row in conn.execute(
+            select(Conversation.id, Conversation.subject)
+            .join(Participant, Participant.conversation_id == Conversation.id)
+            .join(Address, Address.id == Participant.address_id)
+            .where(
+                Address.kind == AddressKind.EMAIL,
+                Address.value == folded,
+                Conversation.active_at >= since,
+                Conversation.merged_into_id.is_(None),
+            )
+            .order_by(Conversation.active_at.desc())
+            .limit(50)
+        )
+    ]
+
+
+def mails(conn: Connection, conversation_id: ConversationId, *, limit: int = 20) -> list[SentMail]:
+    """The public mails of a conversation, newest first."""
+    return [
+        _mail(row)
+        for row in conn.execute(
+            select(Entry.id, Entry.number, Entry.kind, Entry.author, Entry.text, Entry.data, Entry.created_at)
+            .where(
+                Entry.conversation_id == conversation_id,
+                Entry.channel == ChannelKind.EMAIL,
+                Entry.kind.in_((EntryKind.MESSAGE, EntryKind.REPLY, EntryKind.AUTOREPLY)),
+            )
+            .order_by(Entry.number.desc())
+            .limit(limit)
+        )
+    ]
+
+
+def mail(conn: Connection, entry_id: EntryId) -> SentMail | None:
+    row = conn.execute(
+        select(Entry.id, Entry.number, Entry.kind, Entry.author, Entry.text, Entry.data, Entry.created_at).where(
+            Entry.id == entry_id
+        )
+    ).first()
+    return None if row is None else _mail(row)
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingFacts:
+    """What else is needed to send an entry: who wrote it, its HTML, and the customer's language."""
+
+    operator_id: OperatorId | None
+    html: str | None
+    language: str | None
+
+
+def outgoing_facts(conn: Connection, entry_id: EntryId) -> OutgoingFacts:
+    row = conn.execute(
+        select(Entry.operator_id, Entry.html, Conversation.language, Contact.language.label("contact_language"))
+        .join(Conversation, Conversation.id == Entry.conversation_id)
+        .join(Contact, Contact.id == Conversation.contact_id)
+        .where(Entry.id == entry_id)
+    ).one()
+    return OutgoingFacts(
+        None if row.operator_id is None else OperatorId(row.operator_id),
+        row.html,
+        row.language or row.contact_language,
+    )
+
+
+def address_names(conn: Connection, conversation_id: ConversationId) -> list[tuple[str, bool]]:
+    """Mail addresses in a conversation as written, oldest first, and whether each belongs to a stranger who joined."""
+    return [
+        (row.written, row.new_since is not None)
+        for row in conn.execute(
+            select(Address.written, Participant.new_since)
+            .join(Participant, Participant.address_id == Address.id)
+            .where(Participant.conversation_id == conversation_id, Address.kind == AddressKind.EMAIL)
+            .order_by(Participant.id)
+        )
+    ]
+
+
+def _mail(row: Any) -> SentMail:
+    return SentMail(
+        EntryId(row.id), row.number, EntryKind(row.kind), Author(row.author), row.text, row.data, row.created_at
+    )
+
+
+def _entry_id(value: int | None) -> EntryId | None:
+    return None if value is None else EntryId(value)
+
+
+def _surviving(conn: Connection, row: Any) -> ConversationId:
+    conversation_id, merged = row.conversation_id, row.merged_into_id
+    for _ in range(MERGES_FOLLOWED):
+        if merged is None:
+            break
+        conversation_id = merged
+        merged = conn.execute(
+            select(Conversation.merged_into_id).where(Conversation.id == conversation_id)
+        ).scalar_one()
+    return ConversationId(conversation_id)
