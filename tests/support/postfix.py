@@ -114,7 +114,10 @@ class Postfix:
         shutil.chown(folder / "data", "postfix", "postfix")
         shutil.chown(folder / "mailboxes", NOBODY, NOBODY)
         self._command = [binary, "-c", str(config)]
-        self._server = Server("postfix", [*self._command, "start-fg"], folder)
+        subprocess.run([*self._command, "check"], check=True, capture_output=True)  # makes the queue's folders
+        # "postfix start-fg" would put a shell between us and the master, which then outlives us.
+        master = program("master", "postfix", "/usr/lib/postfix/sbin")
+        self._server = Server("postfix", [master, "-c", str(config), "-s"], folder)
         self.start()
 
     def start(self) -> None:

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 READY_SECONDS = 20
 
@@ -59,8 +60,16 @@ def own_folder(name: str, *, in_memory: bool = False) -> Path:
     return folder
 
 
+GUARD = """
+read -r word
+[ "$word" = stopped ] && exit
+kill -s TERM "$0"; sleep 2; kill -s KILL -- "-$0"; rm -rf "$1"
+"""
+"""Reads from a pipe that ends when the test run dies, even by kill -9; then nothing may stay behind."""
+
+
 class Server:
-    """One child process. It dies with the test run even when that is killed (setpriv --pdeathsig)."""
+    """One child process, in a folder that is its own."""
 
     def __init__(
         self,
@@ -72,27 +81,35 @@ class Server:
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
         self.name, self.folder = name, folder
-        self._command, self._user, self._stop_signal = command, user, stop_signal
+        self._command, self._stop_signal = command, stop_signal
+        self._as_user: dict[str, Any] = {}
+        if user is not None and os.geteuid() == 0:
+            self._as_user = {"user": user, "group": user, "extra_groups": []}
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
 
     @property
     def log(self) -> Path:
         return self.folder / f"{self.name}.output"
 
     def start(self, ready: Callable[[], bool]) -> None:
-        prefix = [program("setpriv", "util-linux"), f"--pdeathsig={self._stop_signal.name}"]
-        if self._user is not None and os.geteuid() == 0:
-            prefix += [f"--reuid={self._user}", f"--regid={self._user}", "--init-groups"]
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [*prefix, "--", *self._command],
+                self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd="/",
                 env={"PATH": "/usr/bin:/usr/sbin:/bin:/sbin", "LC_ALL": "C.UTF-8", "TZ": "UTC"},
                 start_new_session=True,
+                **self._as_user,
             )
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", GUARD, str(self._process.pid), str(self.folder)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         give_up = time.monotonic() + READY_SECONDS
         while not ready():
             if self._process.poll() is not None or time.monotonic() > give_up:
@@ -111,10 +128,17 @@ class Server:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(5)
+        self._dismiss_guard()
 
     def kill(self) -> None:
         """As when the machine loses it: no goodbye to anybody connected."""
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(5)
-            self._process = None
+        process, self._process = self._process, None
+        if process is not None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(5)
+            self._dismiss_guard()
+
+    def _dismiss_guard(self) -> None:
+        if self._guard is not None:
+            self._guard.communicate(b"stopped\n", 5)
+            self._guard = None
