@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 from email.message import EmailMessage
 
+import pytest
 from imapclient import IMAPClient
 from playwright.async_api import Page
 from redis.asyncio import Redis
@@ -17,6 +18,7 @@ from inbox.store.transaction import Transaction
 from tests.support.browser import Troubles, axe_violations
 from tests.support.dovecot import Dovecot
 from tests.support.postfix import Postfix
+from tests.support.processes import Missing, program
 from tests.support.redis_server import RedisServer
 
 
@@ -73,3 +75,8 @@ async def test_chromium_reports_broken_scripts_and_inaccessible_elements(page: P
     await page.set_content("<title>x</title><main><h1>x</h1><img src='data:,'><script>nothing.there()</script></main>")
     assert any(line.startswith("image-alt") for line in await axe_violations(page))
     troubles.forgive("nothing is not defined")
+
+
+def test_a_missing_server_fails_the_test_and_names_the_package_to_install() -> None:
+    with pytest.raises(Missing, match="apt-get install --no-install-recommends kafka-server"):
+        program("kafka", "kafka-server")
