@@ -6,7 +6,7 @@ first. Values stay below 2**53, so a browser can hold them exactly.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 NOT_WAITING = 4_000_000_000_000_000
 """Keys from here on belong to conversations without a running clock; smaller ones are due times in microseconds."""
@@ -17,6 +17,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def microseconds(when: datetime) -> int:
     since = when - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def moment(micros: int) -> datetime:
+    """The time that `microseconds` made a number of."""
+    return _EPOCH + timedelta(microseconds=micros)
 
 
 def queue_key(due_at: datetime | None, active_at: datetime) -> int:

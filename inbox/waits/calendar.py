@@ -78,6 +78,11 @@ def current(conn: Connection, at: datetime) -> Version:
     return timetable(conn, at).at(at) if row is None else _version(row)
 
 
+def exists(conn: Connection) -> bool:
+    """Whether opening hours were ever given: a new desk has none."""
+    return conn.execute(select(Calendar.id).limit(1)).first() is not None
+
+
 def versions(conn: Connection, since: datetime, until: datetime) -> list[tuple[datetime, datetime, Version]]:
     """Which version was in force when, covering [since, until) without gaps."""
     return timetable(conn, since).spans(since, until)

@@ -116,7 +116,7 @@ def end(
         return None
     at = max(at, wait.started_at)
     _fire_before(tx, wait, at)
-    clocks = _clocks(tx.conn, wait, at)
+    shown = clocks(tx.conn, wait, at)
     tx.conn.execute(
         update(Wait)
         .where(Wait.id == wait.id)
@@ -125,10 +125,10 @@ def end(
             ending=ending,
             ended_by=by,
             ended_entry_id=entry_id,
-            wall_s=whole_seconds(clocks.wall),
-            open_s=whole_seconds(clocks.open),
-            net_s=whole_seconds(clocks.net),
-            paused_s=whole_seconds(clocks.open - clocks.net),
+            wall_s=whole_seconds(shown.wall),
+            open_s=whole_seconds(shown.open),
+            net_s=whole_seconds(shown.net),
+            paused_s=whole_seconds(shown.open - shown.net),
             paused_at=None,
         )
     )
@@ -191,13 +191,13 @@ def resume(tx: Transaction, conversation_id: ConversationId, *, at: datetime) ->
     if wait is None or wait.paused_at is None:
         return False
     at = max(at, wait.paused_at)
-    clocks = _clocks(tx.conn, wait, at)
+    shown = clocks(tx.conn, wait, at)
     _line(tx, WaitId(wait.id), at, WaitStep.RESUMED, {})
     warn_at, due_at = _due(tx.conn, wait)
     tx.conn.execute(
         update(Wait)
         .where(Wait.id == wait.id)
-        .values(paused_at=None, paused_s=whole_seconds(clocks.open - clocks.net), warn_at=warn_at, due_at=due_at)
+        .values(paused_at=None, paused_s=whole_seconds(shown.open - shown.net), warn_at=warn_at, due_at=due_at)
     )
     _show(tx, conversation_id, wait_id=wait.id, since=wait.started_at, warn_at=warn_at, due_at=due_at)
     return True
@@ -293,7 +293,8 @@ class Clocks:
     net: timedelta
 
 
-def _clocks(conn: Connection, wait: Row[Any], at: datetime) -> Clocks:
+def clocks(conn: Connection, wait: Any, at: datetime) -> Clocks:
+    """The clocks of a row of the table of waits at some moment."""
     timetable = calendar.timetable(conn, wait.started_at)
     in_hours = timetable.open_time(wait.started_at, at)
     paused = sum((timetable.open_time(a, b) for a, b in _pauses(conn, wait, at)), timedelta())
