@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import settings
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from inbox.clock import ManualClock
@@ -20,6 +21,10 @@ from tests.support.redis_server import RedisServer
 from tests.support.stores import PostgresServer, SqliteTemplate
 
 TUESDAY_AT_TEN = datetime(2026, 3, 10, 10, tzinfo=UTC)  # noon in Helsinki
+
+
+settings.register_profile("desk", deadline=None)  # a shared machine is sometimes slow; pytest-timeout finds hangs
+settings.load_profile("desk")
 
 
 @pytest.fixture
