@@ -36,9 +36,18 @@ def moved(tx: Transaction, source: ConversationId, target: ConversationId) -> No
 
 
 def talked(
-    tx: Transaction, conversation: Row[Any], *, number: str | None, by: OperatorId | None, now: datetime
-) -> CallbackId:
-    """The customer got through by ringing us: nothing is owed but the summary. Settles every open callback here."""
+    tx: Transaction,
+    conversation: Row[Any],
+    *,
+    number: str | None,
+    by: OperatorId | None,
+    now: datetime,
+    correction: bool = False,
+) -> None:
+    """The customer got through: nothing is owed by telephone but the summary. Settles every open callback here.
+
+    `correction`: late news of a call that has been taken for a missed one; whoever rang back owes the summary already.
+    """
     here = Callback.conversation_id == conversation.id
     if number is not None:
         here = or_(here, Callback.number == number)
@@ -62,7 +71,14 @@ def talked(
         end_attempt(tx, CallbackId(row.id), None, "", now)
         tx.record(CallbackChanged(ConversationId(row.conversation_id), CallbackId(row.id)))
     if open_ones:
-        return CallbackId(open_ones[0].id)
+        return
+    if correction:
+        settled = select(Callback.id).where(
+            Callback.conversation_id == conversation.id,
+            Callback.state.in_((CallbackState.WRAP_UP, CallbackState.DONE)),
+        )
+        if tx.conn.execute(settled.limit(1)).first() is not None:
+            return
     callback_id = CallbackId(
         tx.conn.execute(
             insert(Callback)
@@ -82,4 +98,3 @@ def talked(
         ).scalar_one()
     )
     tx.record(CallbackChanged(ConversationId(conversation.id), callback_id))
-    return callback_id
