@@ -6,7 +6,7 @@ channel, told honestly more often than means, moving averages or queue lengths. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -120,7 +120,7 @@ def outlook(conn: Connection, channel: ChannelKind, now: datetime) -> Outlook:
     mode = desk_mode(conn, now)
     if mode.mode is DeskMode.CLOSED:
         return Outlook(mode, Because.CLOSED, _usual(conn, channel, mode.opens_at) if mode.opens_at else ())
-    recent = sorted(
+    recent = _ascending(
         conn.execute(
             select(Wait.net_s)
             .where(Wait.channel == channel, Wait.ending == Ending.ANSWERED, Wait.ended_at >= now - RECENT, Wait.first)
@@ -236,6 +236,10 @@ def _tenth_to_ninetieth(sample: Sequence[int]) -> tuple[int, int]:
     return ordered[nearest_rank(len(ordered), 10)], ordered[nearest_rank(len(ordered), 90)]
 
 
+def _ascending(seconds: Iterable[int | None]) -> list[int]:
+    return sorted(s for s in seconds if s is not None)
+
+
 def _end(estimate: Estimate) -> float:
     if estimate.low_s is None:
         return 0
@@ -250,7 +254,7 @@ def _usual(conn: Connection, channel: ChannelKind, at: datetime) -> list[int]:
         half_hour(wall - timedelta(weeks=weeks)).replace(tzinfo=zone).astimezone(at.tzinfo)
         for weeks in range(1, WEEKS_BACK + 1)
     ]
-    return sorted(
+    return _ascending(
         conn.execute(
             select(Wait.net_s).where(
                 Wait.channel == channel,
