@@ -61,9 +61,9 @@ class Recorded:
     outcome: CallOutcome | None
 
 
-def record_call(tx: Transaction, facts: CallFacts, *, now: datetime) -> Recorded:
-    """Take in one report of a call. Reporting the same again changes nothing."""
-    facts = not_ahead(facts, now)
+def record_call(tx: Transaction, facts: CallFacts, *, now: datetime, heard_at: datetime | None = None) -> Recorded:
+    """Take in one report of a call, which reached us at `heard_at`. Reporting the same again changes nothing."""
+    facts = not_ahead(facts, heard_at or now)
     address = AddressLine(AddressKind.PHONE, address_of(facts))
     # Two calls of one number at once must not open two conversations.
     tx.conn.execute(
