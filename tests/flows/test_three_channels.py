@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.utils import make_msgid
+from secrets import token_hex
 from typing import Any
 
 from tests.support.conditions import eventually
@@ -76,27 +77,28 @@ async def test_three_channels_wait_in_one_queue_by_who_has_waited_longest(
 
 
 async def test_a_mail_is_answered_to_all_and_the_answer_returns(program: Program, postfix: Postfix) -> None:
+    maija, books = f"maija-{token_hex(4)}", f"books-{token_hex(4)}"  # the mail server serves the whole test run
     ann = await program.operator("ann@desk.test")
     question = mail(
         "Please send the invoice.",
         subject="Invoice 4711",
-        sender="Maija Meri <maija@customers.test>",
-        cc="books@customers.test",
+        sender=f"Maija Meri <{maija}@customers.test>",
+        cc=f"{books}@customers.test",
     )
     await program.send_mail(question)
     [row] = await ann.waits_until(1)
     await ann.reply(row["id"], "Here it is.", "draft-1")
-    [answer] = await postfix.arrives("maija")
-    [copy] = await postfix.arrives("books")
+    [answer] = await postfix.arrives(maija)
+    [copy] = await postfix.arrives(books)
     assert answer["Subject"] == "Re: Invoice 4711"
     assert answer["In-Reply-To"] == question["Message-ID"]
     assert question["Message-ID"] in answer["References"]
-    assert "maija@customers.test" in answer["To"]
-    assert "books@customers.test" in answer["Cc"]
+    assert f"{maija}@customers.test" in answer["To"]
+    assert f"{books}@customers.test" in answer["Cc"]
     assert "help@desk.test" in answer["From"]
     assert copy["Message-ID"] == answer["Message-ID"]
 
-    thanks = mail("Thank you!", subject="Re: Invoice 4711", sender="maija@customers.test")
+    thanks = mail("Thank you!", subject="Re: Invoice 4711", sender=f"{maija}@customers.test")
     thanks["In-Reply-To"] = answer["Message-ID"]
     thanks["References"] = f"{answer['References']} {answer['Message-ID']}"
     await program.send_mail(thanks)
