@@ -36,7 +36,7 @@ SHOP = "https://shop.example"
 class Program:
     """`vuoro serve` with all three channels on free ports. `start` may be called again after `kill`."""
 
-    def __init__(self, folder: Path, store_url: str, *, outgoing_port: int | None = None) -> None:
+    def __init__(self, folder: Path, store_url: str, *, outgoing_port: int | None = None, redis_url: str = "") -> None:
         self.folder, self.store_url = folder, store_url
         self.port, self.smtp_port, self.lmtp_port = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -54,6 +54,7 @@ url = "{self.url}"
 [store]
 url = "{store_url}"
 folder = "{folder / "data"}"
+redis = "{redis_url}"
 
 [security]
 secret = "nothing but a test knows this secret"
