@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_time
 from markdown_it import MarkdownIt
 
 from channels.email.addresses import MailAddress
@@ -119,5 +119,7 @@ def html_of(text: str) -> str:
 
 
 def _attribution(quoted: Quoted, language: str, words: Words) -> str:
-    when = format_datetime(quoted.written_at, "long", locale=words.choose(language)).replace("\u202f", " ")
+    locale = words.choose(language)
+    time = format_time(quoted.written_at, "short", locale=locale).replace("\u202f", " ")
+    when = f"{format_date(quoted.written_at, 'long', locale=locale)} {time}"
     return words.say(language, ATTRIBUTION, date=when, name=quoted.author)

@@ -63,7 +63,8 @@ def _written(field: str, lines: Iterable[str]) -> list[MailAddress]:
         if any(mark in line for mark in "\r\n\x00"):
             raise BadInput(field, "An address has no line breaks.")
         several = address_list([line.encode("utf-8", "replace")])
-        if not several or not all(is_usable(one.address) for one in several):
+        loose = "<" not in line and any(" " in one.strip() for one in line.split(","))
+        if not several or loose or not all(is_usable(one.address) for one in several):
             raise BadInput(field, f"“{line[:80]}” is not a mail address.")
         found.extend(several)
     return found
