@@ -37,7 +37,13 @@ MAX_UNSENT_BYTES = 1_000_000
 _HEADERS = {
     name: "HTTP_" + name.upper().replace("-", "_")
     for name in (
-        "Host", "Origin", "Upgrade", "Connection", "Accept-Encoding", "X-Forwarded-Proto", "X-Forwarded-Host",
+        "Host",
+        "Origin",
+        "Upgrade",
+        "Connection",
+        "Accept-Encoding",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Host",
         "Access-Control-Request-Headers",
     )
 }
@@ -111,6 +117,11 @@ class DeskServer(socketio.AsyncServer):  # type: ignore[misc]
             )
             return
         await super()._handle_connect(eio_sid, namespace, data if isinstance(data, dict) else None)
+        # The handler of "connect" runs before the client knows that it is connected: what it says is said here.
+        greet = getattr(self.namespace_handlers.get(namespace), "after_connect", None)
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        if greet is not None and sid is not None and self.manager.is_connected(sid, namespace):
+            await greet(sid)
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
         try:
@@ -142,12 +153,12 @@ class DeskServer(socketio.AsyncServer):  # type: ignore[misc]
             return
         try:
             if data[0] in self.reserved_events:  # else a client could call the handlers meant for the server
-                answer: Any = {"error": {"code": "unknown_event", "message": "This event does not exist."}}
+                answer: Any = {"error": "unknown_event", "message": "This event does not exist."}
             else:
                 answer = await self._trigger_event(data[0], namespace, sid, *data[1:])
         except Exception:
             log.exception("an event failed", name=data[0][:40], namespace=namespace)
-            answer = {"error": {"code": "internal", "message": "Something went wrong here. Try again."}}
+            answer = {"error": "internal", "message": "Something went wrong on our side."}
         if id is None:
             return
         if answer is self.not_handled or answer is None:
@@ -477,9 +488,7 @@ class OwnRooms(AsyncManager):  # type: ignore[misc]
         return sid in self._not_yet and sid in self._clients.get(namespace, {})
 
     def is_connected(self, sid: str, namespace: str) -> bool:
-        return (
-            sid in self._clients.get(namespace, {}) and sid not in self._not_yet and sid not in self._leaving
-        )
+        return sid in self._clients.get(namespace, {}) and sid not in self._not_yet and sid not in self._leaving
 
     def sid_from_eio_sid(self, eio_sid: str, namespace: str) -> str | None:
         return self._sids.get(namespace, {}).get(eio_sid)

@@ -1,0 +1,219 @@
+"""What visitors are told without asking: new entries, how their matter stands, their place in the queue, the mode.
+
+Called after every commit; what happened is gathered until the loop is free, read once and sent. A push may be missed:
+a widget asks for what it lacks whenever it connects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+from sqlalchemy import Connection
+
+from channels.chat import wire
+from channels.chat.namespace import VisitorNamespace, mode_values
+from channels.chat.tokens import Tokens
+from inbox import queue, visitors
+from inbox.clock import Clock
+from inbox.events import (
+    AnyEvent,
+    CallbackChanged,
+    ConversationChanged,
+    HoursChanged,
+    PresenceChanged,
+    ReplyWritten,
+    WaitEnded,
+    WaitStarted,
+)
+from inbox.store.database import Database
+from inbox.visitors import PublicEntry, Standing
+from inbox.vocabulary import ChannelKind, ConversationId, EntryId, Status
+from inbox.waits.mode import ModeNow, desk_mode
+
+log = structlog.get_logger(__name__)
+
+TICK = timedelta(seconds=1)
+"""Places are told at most this often."""
+RETOLD = timedelta(seconds=20)
+"""An expected wait changes by itself while the visitor waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a visitor is told about the wait ahead: a range, and the words for it in English source form."""
+
+    low_s: int
+    high_s: int
+    words: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+class Estimate(Protocol):
+    """How long those in these conversations will wait; whoever can't be told anything is left out."""
+
+    def __call__(
+        self, conn: Connection, places: Mapping[ConversationId, int], now: datetime
+    ) -> Mapping[ConversationId, Expected]: ...
+
+
+def nothing_expected(
+    conn: Connection, places: Mapping[ConversationId, int], now: datetime
+) -> Mapping[ConversationId, Expected]:
+    return {}
+
+
+class Outgoing:
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        namespace: VisitorNamespace,
+        tokens: Tokens,
+        say: Callable[..., str],
+        estimate: Estimate,
+    ) -> None:
+        self._db, self._clock, self._namespace, self._tokens = db, clock, namespace, tokens
+        self._say, self._estimate = say, estimate
+        self._entries: list[tuple[ConversationId, EntryId]] = []
+        self._changed: set[ConversationId] = set()
+        self._mode_changed = False
+        self._sending: asyncio.Task[None] | None = None
+        self._tick = asyncio.Event()
+        namespace.wake_ticker = self._tick.set
+
+    def announce(self, happened: Sequence[AnyEvent]) -> None:
+        if not self._namespace.connected and not self._db.several_processes:
+            return
+        for event in happened:
+            match event:
+                case ReplyWritten(channel=ChannelKind.CHAT):
+                    self._entries.append((event.conversation_id, event.entry_id))
+                case ConversationChanged() | CallbackChanged():
+                    self._changed.add(event.conversation_id)
+                case WaitStarted() | WaitEnded():
+                    self._tick.set()
+                case PresenceChanged() | HoursChanged():
+                    self._mode_changed = True
+                    self._tick.set()
+        if (self._entries or self._changed or self._mode_changed) and (self._sending is None or self._sending.done()):
+            self._sending = asyncio.get_running_loop().create_task(self._send())
+
+    async def settled(self) -> None:
+        """Return when everything announced so far is sent."""
+        while self._sending is not None and not self._sending.done():
+            await asyncio.wait([self._sending])
+
+    async def _send(self) -> None:
+        while self._entries or self._changed or self._mode_changed:
+            entries, self._entries = self._entries, []
+            changed, self._changed = self._changed, set()
+            mode_changed, self._mode_changed = self._mode_changed, False
+            try:
+                said, standings, mode = await self._db.read(_news, entries, changed, mode_changed, self._clock.now())
+                for visitor, entry in said:
+                    await self._namespace.to_visitor(visitor, "entry", wire.entry(entry, visitor, self._tokens))
+                for visitor, conversation_id, standing in standings:
+                    await self._tell_standing(visitor, conversation_id, standing)
+                if mode is not None:
+                    await self._namespace.emit("mode", mode_values(mode))
+            except Exception:
+                log.exception("visitors were not told")
+
+    async def _tell_standing(self, visitor: str, conversation_id: ConversationId, standing: Standing) -> None:
+        for window in self._namespace.windows(visitor):
+            if window.conversation_id == conversation_id or standing.status != Status.CLOSED:
+                window.conversation_id, window.waiting = conversation_id, standing.waiting
+        await self._namespace.to_visitor(
+            visitor,
+            "standing",
+            {
+                "status": standing.status.value,
+                "waiting": standing.waiting,
+                "joined": standing.owner_name,
+                "answer_by": standing.answer_by.value if standing.answer_by else None,
+            },
+        )
+
+    @asynccontextmanager
+    async def ticking(self) -> AsyncIterator[None]:
+        """Tell everybody who waits their place, as long as this is entered."""
+        task = asyncio.create_task(self._tick_forever())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await self._namespace.settle()
+
+    async def _tick_forever(self) -> None:
+        while True:
+            self._tick.clear()
+            try:
+                await self.tell_places()
+            except Exception:
+                log.exception("places were not told")
+            now = self._clock.now()
+            # A second of quiet, in which everything that happens is folded into one message, then until something does.
+            await self._clock.wait_until(now + TICK, asyncio.Event())
+            # Another process announces nothing here, so its changes are looked for.
+            await self._clock.wait_until(now + (2 * TICK if self._db.several_processes else RETOLD), self._tick)
+
+    async def tell_places(self) -> None:
+        waiting = {
+            sid: window
+            for sid, window in self._namespace.connected.items()
+            if window.waiting and window.conversation_id is not None
+        }
+        if not waiting:
+            return
+        ids = {window.conversation_id for window in waiting.values() if window.conversation_id is not None}
+        places, expected = await self._db.read(self._read_places, ids, self._clock.now())
+        for sid, window in waiting.items():
+            conversation_id = window.conversation_id
+            if conversation_id is None or sid not in self._namespace.connected:
+                continue
+            place, wait = places.get(conversation_id), expected.get(conversation_id)
+            if place is None:
+                continue
+            told = (place, wait.low_s if wait else None, wait.high_s if wait else None)
+            if told == window.told:
+                continue
+            window.told = told
+            await self._namespace.emit(
+                "queue",
+                {
+                    "place": place,
+                    "low_s": wait.low_s if wait else None,
+                    "high_s": wait.high_s if wait else None,
+                    "words": self._say(window.language, wait.words, **wait.values) if wait else "",
+                },
+                to=sid,
+            )
+
+    def _read_places(
+        self, conn: Connection, ids: set[ConversationId], now: datetime
+    ) -> tuple[Mapping[ConversationId, int], Mapping[ConversationId, Expected]]:
+        everybody = queue.places(conn)
+        places = {c: everybody[c] for c in ids if c in everybody}
+        return places, self._estimate(conn, places, now)
+
+
+def _news(
+    conn: Connection,
+    entries: Sequence[tuple[ConversationId, EntryId]],
+    changed: set[ConversationId],
+    mode_changed: bool,
+    now: datetime,
+) -> tuple[list[tuple[str, PublicEntry]], list[tuple[str, ConversationId, Standing]], ModeNow | None]:
+    return (
+        visitors.said_to(conn, entries) if entries else [],
+        visitors.standings(conn, changed) if changed else [],
+        desk_mode(conn, now) if mode_changed else None,
+    )
