@@ -45,8 +45,10 @@ def between(words: Words, language: str, since: datetime, until: datetime, *, no
 
 
 def span(words: Words, language: str, low_s: int, high_s: int) -> str:
-    """ "4 to 7 minutes", or "about 3 minutes" where both ends round to the same."""
-    low, high = max(1, round(low_s / 60)), max(1, round(high_s / 60))
+    """ "4 to 7 minutes", "less than 3 minutes", or "about 3 minutes" where both ends round to the same."""
+    low, high = round(low_s / 60), max(1, round(high_s / 60))
+    if low == 0:
+        return words.count(language, "less than %(n)s minute", "less than %(n)s minutes", high)
     if low >= high:
         return words.count(language, "about %(n)s minute", "about %(n)s minutes", high)
     return words.say(language, N_("%(low)s to %(high)s minutes"), low=low, high=high)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +23,8 @@ from inbox.store.database import Database
 from inbox.store.outbox import Job
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import ChannelKind, ConversationId, WaitId
+from inbox.waits import estimate
+from inbox.waits.estimate import Estimate
 from inbox.words import Words
 
 log = structlog.get_logger(__name__)
@@ -30,9 +32,6 @@ log = structlog.get_logger(__name__)
 HANDLER = "autoreply"
 TEXTS_SETTING = "texts"
 MAX_NAME_CHARS = 60
-
-Expected = Callable[[Connection, AutoreplyFacts, datetime], tuple[int, int] | None]
-"""What the customer may be told about the rest of their wait, in seconds from and to."""
 
 
 class Respond:
@@ -48,18 +47,17 @@ class Respond:
         *,
         desk_name: str,
         language: str,
-        expected: Expected | None = None,
     ) -> None:
         self._db, self._clock, self._words = db, clock, words
         self._addressings, self._rules = addressings, rules
-        self._desk_name, self._language, self._expected = desk_name, language, expected
+        self._desk_name, self._language = desk_name, language
 
     async def __call__(self, job: Job) -> None:
         conversation_id = ConversationId(job.payload["conversation_id"])
         wait_id = WaitId(job.payload["wait_id"])
         warned = job.payload["event"] == "WaitWarned"
         now = self._clock.now()
-        known = await self._db.read(self._load, conversation_id, wait_id, warned=warned, now=now)
+        known = await self._db.read(_load, conversation_id, wait_id, warned=warned, now=now)
         if known is None:
             await self._db.write(outbox.done, job.id, now=now)
             return
@@ -68,21 +66,12 @@ class Respond:
         text = self._text(facts, decision, edited, expected, now) if decision.send else ""
         await self._db.write(self._settle, job, facts, decision, text, warned=warned, now=now)
 
-    def _load(
-        self, conn: Connection, conversation_id: ConversationId, wait_id: WaitId, *, warned: bool, now: datetime
-    ) -> tuple[AutoreplyFacts, Mapping[str, Any] | None, tuple[int, int] | None] | None:
-        facts = autoreply_facts.load(conn, conversation_id, wait_id, warned=warned, now=now)
-        if facts is None:
-            return None
-        expected = self._expected(conn, facts, now) if self._expected is not None else None
-        return facts, settings.get(conn, TEXTS_SETTING), expected
-
     def _text(
         self,
         facts: AutoreplyFacts,
         decision: Decision,
         edited: Mapping[str, Any] | None,
-        expected: tuple[int, int] | None,
+        expected: Estimate | None,
         now: datetime,
     ) -> str:
         language = self._words.choose(facts.language, self._language)
@@ -134,11 +123,20 @@ class Respond:
             withhold_or_sent(tx, _because(automatic, error.message), sent=False, now=now)
 
 
+def _load(
+    conn: Connection, conversation_id: ConversationId, wait_id: WaitId, *, warned: bool, now: datetime
+) -> tuple[AutoreplyFacts, Mapping[str, Any] | None, Estimate | None] | None:
+    facts = autoreply_facts.load(conn, conversation_id, wait_id, warned=warned, now=now)
+    if facts is None:
+        return None
+    return facts, settings.get(conn, TEXTS_SETTING), estimate.expected(conn, facts.conversation_id, now)
+
+
 def values(
     words: Words,
     language: str,
     facts: AutoreplyFacts,
-    expected: tuple[int, int] | None,
+    expected: Estimate | None,
     *,
     desk_name: str,
     now: datetime,
@@ -155,8 +153,8 @@ def values(
         given["opens"] = moments.moment(words, language, facts.opens_at, now=now, zone=zone)
     if facts.closes_at is not None and same_day:
         given["closes"] = moments.clock(language, facts.closes_at, zone)
-    if expected is not None:
-        given["wait"] = moments.span(words, language, *expected)
+    if expected is not None and expected.low_s is not None and expected.high_s is not None:
+        given["wait"] = moments.span(words, language, expected.low_s, expected.high_s)
     if facts.callback is not None:
         given["number"] = facts.callback.number or ""
         if facts.callback.slot_from is not None and facts.callback.slot_to is not None:
