@@ -21,7 +21,7 @@ from inbox.events import ConversationChanged
 from inbox.people import contacts
 from inbox.people.contacts import AddressLine, Sender
 from inbox.receive import Incoming, Received, receive
-from inbox.store.models import Address, Attachment, Conversation, Entry, Operator, Participant
+from inbox.store.models import Address, Attachment, Conversation, Entry, Operator, Participant, Wait
 from inbox.store.transaction import Transaction
 from inbox.timeline import locked, say
 from inbox.vocabulary import (
@@ -36,7 +36,7 @@ from inbox.vocabulary import (
     EntryKind,
     Status,
 )
-from inbox.waits import ledger
+from inbox.waits import calendar, ledger
 
 LEAVING_GRACE = timedelta(seconds=60)
 """A line that was down no longer than this was never down."""
@@ -219,6 +219,24 @@ def standings(
         )
         for row in rows
     ]
+
+
+def waited(
+    conn: Connection, conversation_ids: Sequence[ConversationId], now: datetime
+) -> dict[ConversationId, timedelta]:
+    """How much opening time has passed in the running waits of these conversations, agreed pauses left out."""
+    if not conversation_ids:
+        return {}
+    hours = calendar.current(conn, now).hours
+    return {
+        ConversationId(row.conversation_id): hours.open_time(row.started_at, row.paused_at or now)
+        - timedelta(seconds=row.paused_s)
+        for row in conn.execute(
+            select(Wait.conversation_id, Wait.started_at, Wait.paused_at, Wait.paused_s).where(
+                Wait.conversation_id.in_(conversation_ids), Wait.ended_at.is_(None)
+            )
+        )
+    }
 
 
 def file_for(conn: Connection, visitor: str, attachment_id: AttachmentId) -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from channels.channel import Channel, Sent
 from channels.chat.http import RenderPanel, WidgetHttp
 from channels.chat.namespace import VisitorNamespace
-from channels.chat.outgoing import Estimate, Outgoing, nothing_expected
+from channels.chat.outgoing import Outgoing
 from channels.chat.settings import ChatSettings
 from channels.chat.tokens import Tokens
 from inbox import visitors
@@ -52,12 +52,11 @@ def chat_channel(
     assets: WidgetAssets,
     own_origin: Callable[[Mapping[str, Any]], bool],
     remote_of: Callable[[web.Request], str] = lambda request: request.remote or "",
-    estimate: Estimate = nothing_expected,
 ) -> Chat:
     """`own_origin`: whether a socket's request comes from the desk's own pages."""
     tokens = Tokens(secret, clock, days=settings.token_days)
     namespace = VisitorNamespace(db, clock, settings, tokens, words, remote_of=remote_of, own_origin=own_origin)
-    outgoing = Outgoing(db, clock, namespace, tokens, words.say, estimate)
+    outgoing = Outgoing(db, clock, namespace, tokens, words)
     http = WidgetHttp(
         db,
         clock,

@@ -31,6 +31,7 @@ from inbox.receive import Incoming, Received
 from inbox.store.database import Database
 from inbox.visitors import VisitorConversation, visitor_line
 from inbox.vocabulary import ChannelKind, ConversationId
+from inbox.waits.estimate import Estimate
 from inbox.waits.mode import ModeNow, desk_mode
 from inbox.words import N_, Words
 
@@ -56,7 +57,7 @@ class Connected:
     conversation_id: ConversationId | None = None
     waiting: bool = False
     told_writing_at: datetime | None = None
-    told: tuple[Any, ...] | None = None  # what the ticker last said about the place in the queue
+    told: tuple[Estimate, datetime] | None = None  # what was last said about the wait ahead, and when
 
 
 class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]

@@ -7,11 +7,9 @@ a widget asks for what it lacks whenever it connects.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection
@@ -32,9 +30,13 @@ from inbox.events import (
     WaitStarted,
 )
 from inbox.store.database import Database
+from inbox.store.transaction import Transaction
 from inbox.visitors import PublicEntry, Standing
 from inbox.vocabulary import ChannelKind, ConversationId, EntryId, Status
+from inbox.waits.estimate import Estimate, outlook, steady, tell
+from inbox.waits.estimate import words as spoken
 from inbox.waits.mode import ModeNow, desk_mode
+from inbox.words import Words
 
 log = structlog.get_logger(__name__)
 
@@ -44,30 +46,6 @@ RETOLD = timedelta(seconds=20)
 """An expected wait changes by itself while the visitor waits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What a visitor is told about the wait ahead: a range, and the words for it in English source form."""
-
-    low_s: int
-    high_s: int
-    words: str
-    values: Mapping[str, object] = field(default_factory=dict)
-
-
-class Estimate(Protocol):
-    """How long those in these conversations will wait; whoever can't be told anything is left out."""
-
-    def __call__(
-        self, conn: Connection, places: Mapping[ConversationId, int], now: datetime
-    ) -> Mapping[ConversationId, Expected]: ...
-
-
-def nothing_expected(
-    conn: Connection, places: Mapping[ConversationId, int], now: datetime
-) -> Mapping[ConversationId, Expected]:
-    return {}
-
-
 class Outgoing:
     def __init__(
         self,
@@ -75,11 +53,10 @@ class Outgoing:
         clock: Clock,
         namespace: VisitorNamespace,
         tokens: Tokens,
-        say: Callable[..., str],
-        estimate: Estimate,
+        words: Words,
     ) -> None:
         self._db, self._clock, self._namespace, self._tokens = db, clock, namespace, tokens
-        self._say, self._estimate = say, estimate
+        self._words = words
         self._entries: list[tuple[ConversationId, EntryId]] = []
         self._changed: set[ConversationId] = set()
         self._mode_changed = False
@@ -174,35 +151,49 @@ class Outgoing:
         if not waiting:
             return
         ids = {window.conversation_id for window in waiting.values() if window.conversation_id is not None}
-        places, expected = await self._db.read(self._read_places, ids, self._clock.now())
+        now = self._clock.now()
+        found = await self._db.read(_expectations, ids, now)
+        first_told: list[tuple[ConversationId, Estimate]] = []
         for sid, window in waiting.items():
             conversation_id = window.conversation_id
-            if conversation_id is None or sid not in self._namespace.connected:
+            fresh = found.get(conversation_id) if conversation_id is not None else None
+            if conversation_id is None or fresh is None or sid not in self._namespace.connected:
                 continue
-            place, wait = places.get(conversation_id), expected.get(conversation_id)
-            if place is None:
+            before = window.told
+            shown = fresh if before is None else steady(before[0], before[1], fresh, now)
+            if before is not None and shown == before[0]:
                 continue
-            told = (place, wait.low_s if wait else None, wait.high_s if wait else None)
-            if told == window.told:
-                continue
-            window.told = told
+            if before is None:
+                first_told.append((conversation_id, shown))
+            window.told = (shown, now)
             await self._namespace.emit(
                 "queue",
                 {
-                    "place": place,
-                    "low_s": wait.low_s if wait else None,
-                    "high_s": wait.high_s if wait else None,
-                    "words": self._say(window.language, wait.words, **wait.values) if wait else "",
+                    "place": shown.place,
+                    "low_s": shown.low_s,
+                    "high_s": shown.high_s,
+                    "words": spoken(self._words, window.language, shown),
+                    "other_ways": shown.offers_other_ways,
                 },
                 to=sid,
             )
+        if any(told.low_s is not None for _, told in first_told):
+            await self._db.write(_keep_what_was_told, first_told)
 
-    def _read_places(
-        self, conn: Connection, ids: set[ConversationId], now: datetime
-    ) -> tuple[Mapping[ConversationId, int], Mapping[ConversationId, Expected]]:
-        everybody = queue.places(conn)
-        places = {c: everybody[c] for c in ids if c in everybody}
-        return places, self._estimate(conn, places, now)
+
+def _expectations(conn: Connection, ids: set[ConversationId], now: datetime) -> dict[ConversationId, Estimate]:
+    """What each of these visitors can expect now; whoever has no place is left out."""
+    places = queue.places(conn)
+    waited = visitors.waited(conn, [c for c in ids if c in places], now)
+    if not waited:
+        return {}
+    ahead = outlook(conn, ChannelKind.CHAT, now)
+    return {c: ahead.expect(span, places[c]) for c, span in waited.items()}
+
+
+def _keep_what_was_told(tx: Transaction, told: Sequence[tuple[ConversationId, Estimate]]) -> None:
+    for conversation_id, estimate in told:
+        tell(tx, conversation_id, estimate)
 
 
 def _news(

@@ -66,7 +66,7 @@ const me = {
   joined: "",
   reachable: false,
   /** @type {string | null} */ answerBy: null,
-  /** @type {{place: number, low_s: number | null, high_s: number | null, words: string} | null} */ queue: null,
+  /** @type {{place: number, words: string, other_ways: boolean} | null} */ queue: null,
   waitingSince: 0,
   read: 0, // own entries up to this number have been read
   seen: 0, // entries up to this number the visitor has had before their eyes
@@ -412,7 +412,7 @@ function linked(text) {
 /** @returns {Node[]} */
 function cardOfWait() {
   const queue = me.queue;
-  const long = (queue?.high_s || 0) > LONG_WAIT_S || (me.waitingSince && Date.now() - me.waitingSince > LONG_WAIT_S * 1000);
+  const long = queue?.other_ways || (me.waitingSince && Date.now() - me.waitingSince > LONG_WAIT_S * 1000);
   parts.main.classList.toggle("long", !!long);
   return [
     queue
