@@ -1,0 +1,275 @@
+// One entry of the timeline, by its kind.
+import { html, useEffect, useRef, useState } from "../vendor/ui.js";
+import { tryAgain } from "./actions.js";
+import { Icon } from "./controls.js";
+import { serverNow } from "./state.js";
+import { channelName, dayName, fileSize, fullTime, page, shortTime, t, tn } from "./words.js";
+
+/** @typedef {import("./state.js").Entry} Entry */
+
+/** @param {{ entry: Entry }} props */
+export function EntryView({ entry }) {
+  switch (entry.kind) {
+    case "status": return html`<${StatusLine} entry=${entry} />`;
+    case "handoff": return html`<${Handoff} entry=${entry} />`;
+    case "callback": return html`<${CallLine} entry=${entry} icon="callback" />`;
+    case "call": return html`<${CallLine} entry=${entry} icon="phone" />`;
+    case "note": return html`<${Bubble} entry=${entry} kind="note" icon="lock" aside=${t("internal note")} />`;
+    case "report": return html`<${Bubble} entry=${entry} kind="robot" icon="report" aside=${t("automatic mail")} />`;
+    case "autoreply": return html`<${Bubble} entry=${entry} kind="mine robot" icon="robot" aside=${t("automatic reply")} />`;
+    case "reply": return html`<${Bubble} entry=${entry} kind="mine" icon=${iconOf(entry)} />`;
+    default: return html`<${Bubble} entry=${entry} kind="" icon=${iconOf(entry)} />`;
+  }
+}
+
+/** @param {Entry} entry */
+const iconOf = (entry) => (entry.channel === "email" ? "email" : entry.channel === "phone" ? "phone" : "chat");
+
+/** @param {Entry} entry */
+function authorName(entry) {
+  if (entry.operator_id === page.operator.id) return t("You");
+  return entry.author_name || (entry.author === "contact" ? t("Unknown customer") : t("The desk"));
+}
+
+/** @param {{ entry: Entry, icon: string, aside?: string }} props */
+function Head({ entry, icon, aside }) {
+  const label = entry.kind === "message" || entry.kind === "reply" ? channelName(entry.channel) : undefined;
+  return html`<div class="entry-head">
+    <${Icon} name=${icon} label=${label} /><b>${entry.kind === "autoreply" ? t("The desk") : authorName(entry)}</b>
+    ${aside && html`<span>${aside}</span>`}
+    <time datetime=${entry.created_at} title=${fullTime(entry.created_at)}>${shortTime(entry.created_at, serverNow())}</time>
+  </div>`;
+}
+
+/** @param {{ entry: Entry, kind: string, icon: string, aside?: string }} props */
+function Bubble({ entry, kind, icon, aside }) {
+  const mail = entry.data.mail;
+  const failed = entry.delivery === "failed";
+  return html`<article class=${`entry ${kind}${mail ? " mail" : ""}${failed ? " failed" : ""}`} id=${`entry-${entry.number}`} aria-label=${`${authorName(entry)}${aside ? `, ${aside}` : ""}`}>
+    <${Head} entry=${entry} icon=${icon} aside=${aside} />
+    <div class="bubble">
+      ${mail && html`<${MailHead} mail=${mail} />`}
+      <${Words} entry=${entry} />
+      ${entry.attachments.length > 0 && html`<${Files} entry=${entry} />`}
+    </div>
+    <${Delivery} entry=${entry} />
+  </article>`;
+}
+
+/** @param {{ name?: string, address: string }} one */
+const person = (one) => one.name || one.address;
+
+/** @param {{ mail: any }} props */
+function MailHead({ mail }) {
+  const to = (mail.to ?? []).map(person).join(", ");
+  const cc = (mail.cc ?? []).map(person).join(", ");
+  return html`<div class="mail-head">
+    ${mail.subject && html`<strong>${mail.subject}</strong>`}
+    <span>${[to && t("To %(names)s", { names: to }), cc && t("Cc %(names)s", { names: cc })].filter(Boolean).join(" · ")}</span>
+    ${mail.stranger && html`<span>${t("Was not part of this conversation before: gets no answers unless you add them.")}</span>`}
+    ${mail.subject_changed && html`<span>${t("The subject was changed in this mail.")}</span>`}
+  </div>`;
+}
+
+/** New words first, what is quoted folded, the mail as it was sent on request. @param {{ entry: Entry }} props */
+function Words({ entry }) {
+  const mail = entry.data.mail ?? {};
+  const [whole, setWhole] = useState(false);
+  const [remote, setRemote] = useState(false);
+  const fresh = typeof mail.new_text === "string" && mail.new_text ? mail.new_text : entry.text;
+  const rest = fresh !== entry.text && entry.text.startsWith(fresh) ? entry.text.slice(fresh.length).trim() : "";
+  return html`<div>
+    ${!whole && html`<div class="bubble-text" dir="auto"><${Linked} text=${fresh} /></div>`}
+    ${!whole && rest && html`<details class="quote"><summary>${t("Quoted text")}</summary><div dir="auto">${rest}</div></details>`}
+    ${entry.has_html && html`<div class="mail-tools">
+      <button type="button" class="link-button" aria-expanded=${whole} onClick=${() => setWhole(!whole)}>${whole ? t("Show the words only") : t("Show whole mail")}</button>
+      ${whole && !remote && mail.remote_images > 0 && html`<button type="button" class="link-button" onClick=${() => setRemote(true)}>${t("Show remote images")}</button>`}
+      <a class="link-button" href=${`/entries/${entry.id}/raw`}>${t("Original")}</a>
+    </div>`}
+    ${whole && html`<${MailFrame} id=${entry.id} remote=${remote} />`}
+  </div>`;
+}
+
+/** The mail in its own document: no script runs there, its height is measured from here. @param {{ id: number, remote: boolean }} props */
+function MailFrame({ id, remote }) {
+  const frame = /** @type {{ current: HTMLIFrameElement | null }} */ (useRef(null));
+  const fit = () => {
+    const body = frame.current?.contentDocument?.documentElement;
+    if (frame.current && body) frame.current.style.height = `${Math.min(4000, body.scrollHeight + 2)}px`;
+  };
+  useEffect(() => {
+    addEventListener("resize", fit);
+    return () => removeEventListener("resize", fit);
+  }, []);
+  return html`<iframe class="mail-frame" ref=${frame} title=${t("Whole mail")} sandbox="allow-same-origin allow-popups" referrerpolicy="no-referrer"
+    src=${`/entries/${id}/html${remote ? "?remote=1" : ""}`} onLoad=${fit}></iframe>`;
+}
+
+const LINK = /https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
+
+/** Words with their links; nothing else in them means anything. @param {{ text: string }} props */
+function Linked({ text }) {
+  const parts = [];
+  let last = 0;
+  for (const match of text.matchAll(LINK)) {
+    parts.push(text.slice(last, match.index), html`<a href=${match[0]} target="_blank" rel="noopener noreferrer nofollow">${match[0]}</a>`);
+    last = match.index + match[0].length;
+  }
+  parts.push(text.slice(last));
+  return html`<span>${parts}</span>`;
+}
+
+/** @param {{ entry: Entry }} props */
+function Files({ entry }) {
+  return html`<ul class="files" aria-label=${t("Attachments")}>
+    ${entry.attachments.map((file) => html`<li key=${file.id}><a class="file" href=${entry.sending ? undefined : `/attachments/${file.id}`} target="_blank" rel="noopener">
+      <${Icon} name="file" /><span class="name">${file.name}</span><span class="size">${fileSize(file.size_bytes)}</span></a></li>`)}
+  </ul>`;
+}
+
+/** @param {string | null} delivery @returns {[string, string]} */
+function deliveryWords(delivery) {
+  switch (delivery) {
+    case "queued": return ["clock", t("being sent")];
+    case "sent": return ["check", t("sent")];
+    case "received": return ["check", t("received")];
+    case "read": return ["eye", t("read")];
+    case "delayed": return ["clock", t("delayed: the desk keeps trying")];
+    case "kept": return ["file", t("kept as a file: no mail server is set up, nothing was sent")];
+    case "failed": return ["report", t("not delivered")];
+    default: return ["", ""];
+  }
+}
+
+/** @param {{ entry: Entry }} props */
+function Delivery({ entry }) {
+  const [busy, setBusy] = useState(false);
+  if (entry.sending) return html`<div class="delivery" role="status"><${Icon} name="clock" />${t("sending…")}</div>`;
+  const [icon, words] = deliveryWords(entry.delivery);
+  if (!words) return null;
+  const again = async () => {
+    setBusy(true);
+    await tryAgain(entry.id);
+    setBusy(false);
+  };
+  return html`<div class=${`delivery ${entry.delivery}`}><${Icon} name=${icon} /><span>${words}${entry.delivery_error && ["failed", "delayed"].includes(entry.delivery ?? "") ? `: ${entry.delivery_error}` : ""}</span>
+    ${entry.delivery === "failed" && html`<button type="button" class="button button-small" disabled=${busy} onClick=${() => void again()}>${t("Try again")}</button>`}
+  </div>`;
+}
+
+// --- calls ---
+
+/** @param {string | undefined} outcome */
+function outcomeWords(outcome) {
+  switch (outcome) {
+    case "answered": case "reached": return t("answered");
+    case "no_answer": return t("no answer");
+    case "busy": return t("busy");
+    case "wrong_number": return t("wrong number");
+    case "voicemail_left": return t("message left");
+    case "voicemail": return t("left a message");
+    case "canceled": return t("hung up before an answer");
+    case "abandoned_in_queue": return t("gave up waiting");
+    case "queue_timeout": return t("waited in vain");
+    case "after_hours": return t("outside opening hours");
+    case "failed": return t("failed");
+    default: return "";
+  }
+}
+
+/** @param {number} seconds */
+const talk = (seconds) => (seconds >= 60 ? t("%(m)s min %(s)s s", { m: Math.floor(seconds / 60), s: seconds % 60 }) : t("%(s)s s", { s: seconds }));
+
+/** @param {Entry} entry */
+function callWords(entry) {
+  const call = entry.data.call ?? entry.data;
+  const out = outcomeWords(call.outcome);
+  const seconds = Number(call.talk_seconds ?? call.talk_s ?? call.duration_s ?? 0);
+  const missed = call.outcome && call.outcome !== "answered" && call.outcome !== "reached";
+  const what = entry.kind === "callback" ? statusWords(entry) || t("Call back")
+    : call.direction === "outbound" ? t("Outbound call") : missed ? t("Missed call") : t("Inbound call");
+  return [what, entry.kind === "call" || entry.data.outcome ? out : "", seconds > 0 ? talk(seconds) : "", call.withheld ? t("number withheld") : call.number ?? ""].filter(Boolean).join(" · ");
+}
+
+/** @param {{ entry: Entry, icon: string }} props */
+function CallLine({ entry, icon }) {
+  return html`<article class="entry call" id=${`entry-${entry.number}`} aria-label=${callWords(entry)}>
+    <${Head} entry=${entry} icon=${icon} />
+    <div class="bubble"><div class="call-line"><${Icon} name=${icon} /><span>${callWords(entry)}</span></div>
+      ${entry.text && html`<div class="bubble-text" dir="auto">${entry.text}</div>`}
+      ${entry.attachments.length > 0 && html`<${Files} entry=${entry} />`}
+    </div>
+  </article>`;
+}
+
+// --- handoffs ---
+
+/** @param {{ brief: Partial<import("./state.js").Brief> }} props */
+export function BriefLines({ brief }) {
+  const lines = [[t("Customer"), brief.wants], [t("Done"), brief.done], [t("Next"), brief.next], [t("Promised"), brief.promised]].filter(([, words]) => words);
+  return html`<dl>${lines.map(([name, words]) => html`<dt>${name}</dt><dd>${words}</dd>`)}</dl>`;
+}
+
+/** @param {{ entry: Entry }} props */
+function Handoff({ entry }) {
+  const to = entry.data.to ? entry.data.name || t("a colleague") : t("the queue");
+  return html`<article class="entry wide" id=${`entry-${entry.number}`} aria-label=${t("Handoff")}>
+    <section class="brief"><header><${Icon} name="right" />
+      <span>${t("%(from)s handed this to %(to)s", { from: authorName(entry), to })}</span>
+      <time datetime=${entry.created_at} title=${fullTime(entry.created_at)}>${shortTime(entry.created_at, serverNow())}</time></header>
+      <${BriefLines} brief=${entry.data.brief ?? { wants: entry.text }} />
+    </section></article>`;
+}
+
+// --- status lines ---
+
+/** What happened, in words; the server stores a stable word and its values. @param {Entry} entry */
+export function statusWords(entry) {
+  const d = entry.data;
+  const name = authorName(entry);
+  switch (d.what) {
+    case "taken": return t("%(name)s took this conversation", { name });
+    case "assigned": return d.to === page.operator.id ? t("%(name)s gave this to you", { name }) : t("%(name)s gave this to %(to)s", { name, to: d.name || t("a colleague") });
+    case "released": return t("%(name)s put this back into the queue", { name });
+    case "snoozed": return d.agreed
+      ? t("%(name)s snoozed this until %(time)s, as agreed with the customer", { name, time: shortTime(d.until, serverNow()) })
+      : t("%(name)s snoozed this until %(time)s", { name, time: shortTime(d.until, serverNow()) });
+    case "woken": return entry.operator_id ? t("%(name)s woke this", { name }) : t("Back from snooze");
+    case "closed": return entry.operator_id ? t("%(name)s closed this", { name }) : t("Closed");
+    case "no_answer_needed": return t("%(name)s closed this: no answer needed", { name });
+    case "reopened": return t("%(name)s opened this again", { name });
+    case "spam": return t("%(name)s marked this as spam", { name });
+    case "priority": return d.to > 1 ? t("%(name)s set the priority to urgent", { name }) : d.to === 1 ? t("%(name)s set the priority to high", { name }) : t("%(name)s set the priority to normal", { name });
+    case "tags": return d.tags?.length ? t("%(name)s set the labels: %(tags)s", { name, tags: d.tags.join(", ") }) : t("%(name)s took the labels away", { name });
+    case "merged_into": return t("Merged into conversation %(n)s", { n: d.other });
+    case "merged_from": return t("Conversation “%(subject)s” was merged into this one", { subject: d.subject || d.other });
+    case "handoff_accepted": return t("%(name)s took it over", { name });
+    case "handoff_declined": return t("%(name)s could not take it", { name });
+    case "handoff_cancelled": return t("%(name)s took the offer back", { name });
+    case "handoff_returned": return t("Nobody took the offer: it came back");
+    case "delivery_failed": return t("An answer could not be delivered: the wait runs again");
+    case "answer_by": return d.channel === "email" ? t("The customer wants the answer by e-mail") : d.channel === "phone" ? t("The customer wants to be called") : t("The customer waits in the chat");
+    case "visitor_left": case "left": return t("The customer left the chat");
+    case "callback_asked": case "callback_wanted": case "callback_created": return t("Call back wanted");
+    case "callback_taken": return t("%(name)s took the call back", { name });
+    case "callback_released": return t("The call back is free again");
+    case "callback_number": return t("%(name)s set the number to call: %(number)s", { name, number: d.number });
+    case "callback_cancelled": return d.reason ? t("Call back cancelled: %(reason)s", { reason: d.reason }) : t("Call back cancelled");
+    case "callback_scheduled": return t("Call back planned");
+    case "callback_waived": return t("No summary mail: %(reason)s", { reason: d.reason ?? "" });
+    case "callback_attempt": case "callback_tried": return tn("Attempt %(n)s to call", "Attempt %(n)s to call", Number(d.attempt ?? d.number ?? 1));
+    case "callback_dialling": case "callback_dialled": return t("%(name)s is calling", { name });
+    default: return "";
+  }
+}
+
+/** @param {{ entry: Entry }} props */
+function StatusLine({ entry }) {
+  const words = statusWords(entry) || entry.text || t("Something changed");
+  return html`<p class="status-line" id=${`entry-${entry.number}`}><time datetime=${entry.created_at} title=${fullTime(entry.created_at)}>${shortTime(entry.created_at, serverNow())}</time> · ${words}</p>`;
+}
+
+/** @param {{ iso: string }} props */
+export function Day({ iso }) {
+  return html`<div class="day"><span>${dayName(iso)}</span></div>`;
+}
