@@ -50,8 +50,8 @@ def without_hidden(html: str) -> str:
 
 
 def is_within_guard(html: str) -> bool:
-    """Bounded size, nesting, attributes for each tag, and number of tags."""
-    if len(html) > limits.HTML_BYTES:
+    """Bounded size, nesting, attributes for each tag, number of tags and of entities."""
+    if len(html) > limits.HTML_BYTES or html.count("&") > limits.HTML_ENTITIES:
         return False
     depth, count = 0, 0
     open_tags: Counter[str] = Counter()

@@ -21,6 +21,7 @@ HTML_BYTES = 1_000_000
 HTML_NESTING = 250
 HTML_ATTRIBUTES = 100
 HTML_TAGS = 60_000
+HTML_ENTITIES = 100_000
 FOLDING_CHARACTERS = 100_000
 """Reply text is separated from quoted history within this much of a mail's beginning."""
 ATTACHMENTS = 200

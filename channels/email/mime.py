@@ -12,8 +12,6 @@ from channels.email import limits
 from channels.email.charset import decode
 from channels.email.headers import NO_HEADERS, Headers, base64_bytes, parameters, several_lines, split_head
 
-_SOFT_BREAK = re.compile(rb"=[ \t]*\r*\n|=[ \t]*\r(?!\n)|=[ \t]*\Z")
-_TRAILING_BLANKS = re.compile(rb"[ \t]{1,998}(?=\r?\n)")
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
 _BOUNDARY_LINE = re.compile(rb"(?:\A|\n)--([^\s-][^\r\n]{0,200}?)[ \t]*\r?(?=\n)")
 
@@ -63,8 +61,7 @@ class Part:
         if encoding == "base64":
             return base64_bytes(data)
         if encoding in ("quoted-printable", "quoted printable"):
-            data = _SOFT_BREAK.sub(b"", _TRAILING_BLANKS.sub(b"", data))
-            return _HEX.sub(_unhex, data)
+            return _HEX.sub(_unhex, _joined_lines(data))
         if encoding in ("x-uuencode", "uuencode", "x-uue", "uue"):
             from channels.email.wrapped import uudecoded
 
@@ -77,6 +74,22 @@ class Part:
         if self.params.get("format", "").lower() == "flowed" and self.kind == "text/plain":
             text = unflowed(text, self.params.get("delsp", "").lower() == "yes")
         return text[: limits.TEXT_CHARACTERS]
+
+
+def _joined_lines(data: bytes) -> bytes:
+    """Soft line breaks undone; blanks at a line's end were added on the way (RFC 2045, 6.7), also behind the "="."""
+    lines = data.split(b"\n")
+    last = len(lines) - 1
+    out: list[bytes] = []
+    for number, line in enumerate(lines):
+        bare = line.rstrip(b" \t\r")
+        if bare.endswith(b"="):
+            out.append(bare[:-1])
+        elif number == last:
+            out.append(line)
+        else:
+            out += (bare, b"\r\n" if line.endswith(b"\r") else b"\n")
+    return b"".join(out)
 
 
 def _unhex(pair: re.Match[bytes]) -> bytes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
@@ -37,7 +38,8 @@ from inbox.vocabulary import (
 )
 from inbox.words import Words
 
-DURABLE = {ReplyWritten: [HANDLER]}
+DURABLE: Mapping[type, Sequence[str]] = {ReplyWritten: [HANDLER]}
+AS_COMPUTED = Recipients()
 HELP = SupportAddress(address="help@desk.test", name="Shop help", aliases=("support@desk.test",))
 
 
@@ -72,7 +74,7 @@ class MailDesk:
         conversation_id: int,
         text: str,
         *,
-        recipients: Recipients = Recipients(),
+        recipients: Recipients = AS_COMPUTED,
         **more: Any,
     ) -> EntryId:
         self.keys += 1
@@ -99,7 +101,7 @@ class MailDesk:
         """Mails written to the folder because no server is configured, oldest first."""
         folder = self.settings.keep_folder
         files = sorted(folder.glob("*.eml")) if folder.exists() else []
-        return [BytesParser(policy=default).parsebytes(path.read_bytes()) for path in files]  # type: ignore[misc]
+        return [BytesParser(policy=default).parsebytes(path.read_bytes()) for path in files]
 
     async def conversations(self) -> list[ConversationId]:
         return await self.db.read(_conversations)
@@ -169,7 +171,7 @@ async def open_desk(
     url: str, folder: Path, *, clock: Clock | None = None, background: bool = True, **settings: Any
 ) -> AsyncIterator[MailDesk]:
     """A running desk; `settings` as for `EmailSettings`."""
-    clock = clock or ManualClock(__import__("tests.conftest", fromlist=["x"]).TUESDAY_AT_TEN)
+    clock = clock or ManualClock(datetime(2026, 3, 10, 10, tzinfo=UTC))
     settings.setdefault("addresses", (HELP,))
     settings.setdefault("listener", Listener(smtp_port=0, lmtp_port=0))
     settings.setdefault("keep_folder", folder / "outgoing")

@@ -63,7 +63,10 @@ async def test_the_answer_to_our_answer_returns_to_its_conversation(desk: MailDe
             "Thank you!\n\nOn Tue, Mar 10, 2026 at 12:05 PM Shop help <help@desk.test> wrote:\n> On its way.",
             message_id="<two@customers.test>",
             subject="Re: My parcel",
-            headers=[f"In-Reply-To: {answer['Message-ID']}", f"References: <one@customers.test> {answer['Message-ID']}"],
+            headers=[
+                f"In-Reply-To: {answer['Message-ID']}",
+                f"References: <one@customers.test> {answer['Message-ID']}",
+            ],
         ),
     )
     assert await desk.conversations() == [conversation]
@@ -171,7 +174,9 @@ async def test_a_vacation_notice_that_answers_nothing_is_set_aside(desk: MailDes
     assert (line.state, line.reason) == (ArrivalState.SET_ASIDE, "automatic_reply: auto_replied")
 
 
-def bounce(message_id: str, *, recipient: str = "anna@customers.test", action: str = "failed", status: str = "5.1.1") -> bytes:
+def bounce(
+    message_id: str, *, recipient: str = "anna@customers.test", action: str = "failed", status: str = "5.1.1"
+) -> bytes:
     return f"""From: Mail Delivery System <MAILER-DAEMON@mx.test>
 To: help@desk.test
 Subject: Undelivered Mail Returned to Sender
@@ -260,7 +265,8 @@ async def test_an_attachment_is_stored_and_its_name_is_safe(desk: MailDesk) -> N
     raw = (
         b"From: anna@customers.test\r\nTo: help@desk.test\r\nSubject: Photo\r\nMessage-ID: <p@customers.test>\r\n"
         b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nSee photo\r\n'
-        b'--b\r\nContent-Type: image/png\r\nContent-Disposition: attachment; filename="../../../etc/pa\xc3\xa4ss.png"\r\n'
+        b"--b\r\nContent-Type: image/png\r\n"
+        b'Content-Disposition: attachment; filename="../../../etc/pa\xc3\xa4ss.png"\r\n'
         b"Content-Transfer-Encoding: base64\r\n\r\niVBORw0KGgoAAAANSUhEUg==\r\n--b--\r\n"
     )
     await send(desk, raw)

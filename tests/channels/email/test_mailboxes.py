@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
 
 from channels.email.settings import Listener, Mailbox, Secret, TlsMode
 from inbox.clock import ManualClock
 from tests.channels.email.desk import MailDesk, mail, open_desk, until
+from tests.channels.email.test_listener import deliver_smtp
 from tests.support.dovecot import Dovecot
 
 
@@ -18,7 +22,7 @@ def mailbox(dovecot: Dovecot, user: str, *, password: str | None = None, existin
         port=dovecot.imap_port,
         tls=TlsMode.NONE,
         username=user,
-        password=Secret(value=password or dovecot.password),
+        password=Secret(value=SecretStr(password or dovecot.password)),
         import_existing=existing,
     )
 
@@ -53,7 +57,7 @@ async def test_what_came_while_the_desk_was_off_is_taken_once(
     dovecot: Dovecot, sqlite_url: str, tmp_path: Path, clock: ManualClock
 ) -> None:
     user = dovecot.new_user()
-    settings = {"listener": Listener(), "mailboxes": (mailbox(dovecot, user, existing=True),)}
+    settings: dict[str, Any] = {"listener": Listener(), "mailboxes": (mailbox(dovecot, user, existing=True),)}
     dovecot.deliver(user, mail("First", message_id="<1@customers.test>", subject="One"))
     async with open_desk(sqlite_url, tmp_path, clock=clock, **settings) as desk:
         await arrived(desk, 1)
@@ -104,8 +108,6 @@ async def test_the_same_mail_by_imap_and_by_smtp_is_one_entry(
         listener=Listener(smtp_port=0),
         mailboxes=(mailbox(dovecot, user),),
     ) as desk:
-        from tests.channels.email.test_listener import deliver_smtp
-
         await connected(desk)
         await asyncio.to_thread(deliver_smtp, desk, mail())
         await arrived(desk, 1)
