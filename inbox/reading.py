@@ -203,6 +203,12 @@ def open_conversation(conn: Connection, conversation_id: ConversationId, viewer:
     )
 
 
+def must_exist(conn: Connection, conversation_id: ConversationId) -> None:
+    """Raises NotFound."""
+    if conn.execute(select(Conversation.id).where(Conversation.id == conversation_id)).first() is None:
+        raise NotFound
+
+
 def timeline(
     conn: Connection,
     conversation_id: ConversationId,

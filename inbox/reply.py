@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from inbox.errors import BadInput, CannotReach, TimelineMoved
+from inbox.errors import BadInput, CannotReach, NotFound, TimelineMoved
 from inbox.events import ConversationChanged, EntryAdded, ReplyWritten
 from inbox.people.contacts import participant_values
-from inbox.store.models import Attachment, AutoreplyDecision, Draft, Entry
+from inbox.store.models import Attachment, AutoreplyDecision, Conversation, Draft, Entry
 from inbox.store.transaction import Transaction
 from inbox.timeline import Added, NewEntry, append, locked
 from inbox.vocabulary import (
@@ -236,6 +236,14 @@ def reply_channel(conn: Connection, conversation: Row[Any]) -> ChannelKind:
     if participant_values(conn, ConversationId(conversation.id), AddressKind.VISITOR):
         return ChannelKind.CHAT
     raise CannotReach("No mail address is known. Call back, or add an address to the customer.")
+
+
+def channel_of_answer(conn: Connection, conversation_id: ConversationId) -> ChannelKind:
+    """Over which channel an answer would go. Raises NotFound, CannotReach."""
+    conversation = conn.execute(select(Conversation.__table__).where(Conversation.id == conversation_id)).first()
+    if conversation is None:
+        raise NotFound
+    return reply_channel(conn, conversation)
 
 
 def _refuse_outdated(tx: Transaction, draft: ReplyDraft) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from inbox.errors import NotFound
 from inbox.events import ArrivalKept, ArrivalSettled
-from inbox.store.models import Arrival
+from inbox.store.models import Arrival, Entry
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import ArrivalId, ArrivalState, EntryId
 
@@ -119,6 +120,16 @@ def waiting(conn: Connection, source_prefix: str, limit: int = 50) -> list[Arriv
 def get(conn: Connection, arrival_id: ArrivalId) -> ArrivalRecord | None:
     row = conn.execute(select(Arrival.__table__).where(Arrival.id == arrival_id)).first()
     return None if row is None else _record(row)
+
+
+def raw_of_entry(conn: Connection, entry_id: EntryId) -> bytes:
+    """The original of what became this entry. Raises NotFound."""
+    raw = conn.execute(
+        select(Arrival.raw).join(Entry, Entry.arrival_id == Arrival.id).where(Entry.id == entry_id)
+    ).scalar()
+    if raw is None:
+        raise NotFound("entry")
+    return raw
 
 
 @dataclass(frozen=True, slots=True)

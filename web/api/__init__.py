@@ -1,0 +1,27 @@
+"""The operators' HTTP interface: one module per subject, all routes gathered here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+
+def routes() -> Iterable[web.AbstractRouteDef]:
+    from web.api import (
+        attachments,
+        callbacks,
+        calls,
+        conversations,
+        entries,
+        handoffs,
+        queue,
+        settings,
+        team,
+        tray,
+        writing,
+    )
+
+    modules = (queue, conversations, writing, entries, attachments, handoffs, callbacks, calls, team, tray, settings)
+    for module in modules:
+        yield from module.routes

@@ -1,0 +1,14 @@
+"""Pages with forms and text, and the frames of the live screens. All work over plain HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+
+def routes() -> Iterable[web.AbstractRouteDef]:
+    from web.pages import account, desk, hours, operators, service, sign_in, texts, tray
+
+    for module in (service, sign_in, desk, account, hours, texts, operators, tray):
+        yield from module.routes

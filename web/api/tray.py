@@ -1,0 +1,54 @@
+"""What the desk could not understand, could not do or could not deliver."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from inbox import deliveries
+from inbox.errors import BadInput
+from inbox.store import arrivals, outbox
+from inbox.vocabulary import ArrivalState
+from inbox.words import N_
+from web.api.json import answer
+from web.api.request import now, path_id
+from web.keys import DB
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/api/tray")
+async def tray(request: web.Request) -> web.Response:
+    return answer(await request.app[DB].read(lines, request.query.get("state", "tray")))
+
+
+@routes.post("/api/arrivals/{id}/run-again")
+async def arrival_again(request: web.Request) -> web.Response:
+    await request.app[DB].write(arrivals.run_again, path_id(request))
+    return answer({"ok": True})
+
+
+@routes.post("/api/outbox/{id}/run-again")
+async def outbox_again(request: web.Request) -> web.Response:
+    await request.app[DB].write(outbox.run_again, path_id(request), now=now(request))
+    return answer({"ok": True})
+
+
+def lines(conn: Connection, state: str) -> dict[str, Any]:
+    """`state`: tray, set_aside, given_up or undelivered. Raises BadInput."""
+    match state:
+        case "tray" | "set_aside":
+            return {"arrivals": arrivals.listing(conn, [ArrivalState(state)])}
+        case "given_up":
+            return {"jobs": outbox.given_up(conn)}
+        case "undelivered":
+            return {
+                "entries": [
+                    {"conversation_id": c, "entry_id": e, "error": error}
+                    for c, e, error in deliveries.undelivered(conn)
+                ]
+            }
+        case _:
+            raise BadInput("state", N_("This is none of the known values."))

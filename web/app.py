@@ -1,0 +1,274 @@
+"""The composition root: builds the whole desk once, from a configuration.
+
+The only place that knows concrete channels and the automatic replies, and the one list of what must follow what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import web
+from pydantic import Field
+
+from autoreply import respond, texts
+from autoreply.settings import AutoreplySettings
+from channels import delivery
+from channels.channel import Channel
+from channels.chat.channel import WidgetAssets, chat_channel
+from channels.chat.settings import ChatSettings
+from channels.email.channel import EmailStatus, email_channel
+from channels.email.settings import EmailSettings
+from channels.phone.channel import phone_channel
+from channels.phone.settings import PhoneSettings
+from inbox import timers
+from inbox.clock import Clock, SystemClock
+from inbox.events import ReplyWritten, WaitStarted, WaitWarned
+from inbox.reply import Addressings
+from inbox.store.attachments import AttachmentFolder
+from inbox.store.database import Database, open_database
+from inbox.store.outbox_worker import OutboxWorker
+from inbox.waits import calendar
+from inbox.waits.change_hours import set_hours
+from inbox.waits.hours import ALWAYS
+from inbox.words import Words
+from web import api, keys, pages
+from web.automatic_texts import AutomaticTexts
+from web.config import DeskConfig, read_config
+from web.errors import errors
+from web.live import Desk
+from web.rates import Rates
+from web.realtime import PATH, is_own_origin, make_server
+from web.security import ACCESS, ACCESS_TABLE, Access, access, add_headers, remote
+from web.static_files import StaticFiles
+from web.templating import Pages
+from web.viewers import Viewers
+from web.workers import Workers
+
+log = structlog.get_logger(__name__)
+
+WEB = Path(__file__).parent
+
+EMAIL_STATUS = web.AppKey("email_status", EmailStatus)
+
+DURABLE: Mapping[type, Sequence[str]] = {
+    ReplyWritten: ["delivery"],
+    WaitStarted: ["autoreply"],
+    WaitWarned: ["autoreply"],
+}
+"""What must follow what. Stored in the same commit, worked off until it is done or given up in sight of people."""
+
+
+class Config(DeskConfig):
+    """The whole config.toml."""
+
+    chat: ChatSettings = ChatSettings.model_validate({})
+    email: EmailSettings = Field(default_factory=EmailSettings)
+    phone: PhoneSettings = Field(default_factory=PhoneSettings)
+    autoreply: AutoreplySettings = Field(default_factory=AutoreplySettings)
+
+
+def load_config(path: Path) -> Config:
+    """Raises ConfigError naming all that is wrong."""
+    return read_config(path, Config)
+
+
+def secret_of(config: DeskConfig) -> str:
+    """The configured secret, or one made at the first start and kept beside the data. Blocking."""
+    configured = config.security.secret.get_secret_value()
+    if configured:
+        return configured
+    path = config.store.folder / "secret"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = secrets.token_urlsafe(48)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(made)
+        return made
+
+
+def build(config: Config, *, clock: Clock | None = None, db: Database | None = None) -> web.Application:
+    """The application, not yet running. A given `db` is migrated already and stays open when the desk stops."""
+    clock = clock or SystemClock()
+    app = web.Application(
+        middlewares=[errors, access],
+        client_max_size=config.security.upload_mb * 1_000_000 + 100_000,
+        handler_args={"tcp_keepalive": True},
+    )
+    own_db = db is None
+    db = db or open_database(config.store.url, now=clock.now, durable=DURABLE)
+    words = Words(WEB / "locales")
+    static = StaticFiles(WEB / "static")
+    server = make_server(redis_url=config.store.redis or None, foreign_origins=_foreign_origins(config))
+    redis = _redis(config)
+    desk = Desk(server, db, clock, words, Viewers(redis, secrets.token_hex(4)))
+    folder = AttachmentFolder(config.store.folder / "attachments", max_bytes=config.security.upload_mb * 1_000_000)
+    secret = secret_of(config)
+    addressings: Addressings = {}
+
+    app[keys.CONFIG], app[keys.DB], app[keys.CLOCK], app[keys.WORDS] = config, db, clock, words
+    app[keys.ATTACHMENTS], app[keys.DESK], app[keys.SECRET] = folder, desk, secret
+    app[keys.STATIC] = static
+    app[keys.PAGES] = Pages(words, static, desk_name=config.desk.name, zone=config.desk.zone)
+    app[keys.RATES] = Rates(config.store.redis, sign_in_tries_per_minute=config.security.sign_in_tries_per_minute)
+    app[keys.WORKERS] = Workers(clock)
+    app[keys.ADDRESSINGS] = addressings
+    app[keys.SERVER] = server
+    app[keys.TEXTS] = AutomaticTexts(
+        names=list(texts.TEXTS),
+        explained={**texts.VALUES, **texts.LISTS},
+        filters=texts.FILTERS,
+        source_of=partial(texts.source_of, words),
+        checked=texts.checked,
+    )
+    app[keys.COUNTRY] = config.phone.default_country
+
+    email_status = EmailStatus()
+    app[EMAIL_STATUS] = email_status
+    channels = _channels(
+        config,
+        db=db,
+        clock=clock,
+        folder=folder,
+        secret=secret,
+        words=words,
+        pages=app[keys.PAGES],
+        desk=desk,
+        remote_of=remote,
+        email_status=email_status,
+    )
+    addressings |= {c.kind: c.addressing for c in channels if c.addressing is not None}
+    table = dict(ACCESS)
+    for channel in channels:
+        for route in channel.routes:
+            table[route.method, route.path] = Access.CHANNEL
+        app.add_routes(channel.routes)
+        for namespace in channel.namespaces:
+            server.register_namespace(namespace)
+    app[ACCESS_TABLE] = table
+    server.register_namespace(desk)
+    app.add_routes([*api.routes(), *pages.routes()])
+    server.attach(app, socketio_path=PATH)
+    app.on_response_prepare.append(add_headers)
+
+    app.cleanup_ctx.append(partial(_store, config=config, own=own_db))
+    app.cleanup_ctx.append(partial(_working, channels=channels, config=config))
+    app.on_shutdown.append(_hang_up)
+    return app
+
+
+def _channels(
+    config: Config,
+    *,
+    db: Database,
+    clock: Clock,
+    folder: AttachmentFolder,
+    secret: str,
+    words: Words,
+    pages: Pages,
+    desk: Desk,
+    remote_of: Callable[[web.Request], str],
+    email_status: EmailStatus,
+) -> list[Channel]:
+    """All channels of the desk, with what they and the operators' screens tell each other."""
+    chat = chat_channel(
+        db,
+        clock,
+        config.chat,
+        secret,
+        words=words,
+        folder=folder,
+        assets=_widget_assets(pages),
+        own_origin=is_own_origin,
+        remote_of=remote_of,
+    )
+    chat.namespace.news.append(desk.visitor_news)
+    desk.on_operator_writing.append(chat.namespace.operator_writing)
+    email = email_channel(db, clock, config.email, words, folder, house=config.desk.name, status=email_status)
+    phone = phone_channel(db, clock, config.phone)
+    return [chat.channel, email, phone]
+
+
+def _widget_assets(pages: Pages) -> WidgetAssets:
+    widget = WEB / "static" / "widget"
+    scripts = "\n".join(path.read_text() for path in sorted(widget.glob("*.js")) if path.name != "loader.js")
+    return WidgetAssets(
+        loader=(widget / "loader.js").read_text(),
+        panel_scripts=scripts,
+        render_panel=lambda language, values: pages.render(language, "widget/panel.html", values),
+    )
+
+
+def _foreign_origins(config: Config) -> list[str]:
+    return sorted({origin for site in config.chat.sites for origin in site.origins})
+
+
+def _redis(config: DeskConfig) -> Any | None:
+    if not config.store.redis:
+        return None
+    import redis.asyncio
+
+    return redis.asyncio.from_url(config.store.redis)
+
+
+async def _store(app: web.Application, *, config: DeskConfig, own: bool) -> AsyncIterator[None]:
+    """Bring the schema up to date before anything reads; drain what was accepted at the end."""
+    if own:
+        from migrations.run import upgrade
+
+        await asyncio.to_thread(upgrade, config.store.url)
+    db, clock = app[keys.DB], app[keys.CLOCK]
+    if not await db.read(calendar.exists):
+        await db.write(set_hours, config.desk.zone, ALWAYS, by=None, now=clock.now())
+    yield
+    if own:
+        await db.close()
+
+
+async def _working(app: web.Application, *, channels: Sequence[Channel], config: Config) -> AsyncIterator[None]:
+    """Timers, outbox and whatever the channels need to listen."""
+    db, clock, workers, desk = app[keys.DB], app[keys.CLOCK], app[keys.WORKERS], app[keys.DESK]
+    watcher = timers.Watcher(db, clock)
+    senders = {c.kind: c.sender for c in channels if c.sender is not None}
+    deliveries = OutboxWorker(db, clock, delivery.HANDLER, delivery.Deliver(db, clock, senders))
+    answers = OutboxWorker(
+        db,
+        clock,
+        respond.HANDLER,
+        respond.Respond(
+            db,
+            clock,
+            app[keys.WORDS],
+            app[keys.ADDRESSINGS],
+            config.autoreply,
+            desk_name=config.desk.name,
+            language=config.desk.language,
+        ),
+    )
+    for told in (watcher.wake, deliveries.wake, answers.wake, desk.announcer):
+        db.on_commit(told)
+    for channel in channels:
+        for announce in channel.announce:
+            db.on_commit(announce)
+    workers.start("timers", watcher.run)
+    workers.start("delivery", deliveries.run)
+    workers.start("autoreply", answers.run)
+    workers.start("presence", desk.heartbeat)
+    for channel in channels:
+        for number, background in enumerate(channel.background, 1):
+            workers.start_context(f"{channel.kind}-{number}", background)
+    yield
+    await workers.stop()
+
+
+async def _hang_up(app: web.Application) -> None:
+    """Websockets first: the server would otherwise wait for them. Clients come back by themselves."""
+    app[keys.SERVER].hang_up()

@@ -1,0 +1,86 @@
+"""The `vuoro` command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+main = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A support inbox: chat, mail and missed calls in one queue.",
+)
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Where the configuration is.")]
+DEFAULT_CONFIG = Path("config.toml")
+
+
+@main.command()
+def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Run the desk until Ctrl-C."""
+    from web.serving import run
+
+    loaded = _config_or_exit(config)
+    from web.app import build
+
+    run(lambda: build(loaded), loaded)
+
+
+@main.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the demonstration keeps its data.")] = Path("var/demo"),
+    port: Annotated[int, typer.Option(help="Port of the desk; the shop uses the next one.")] = 8800,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier demonstration has kept.")] = False,
+) -> None:
+    """Run a demonstration desk with everything on this machine."""
+    from web.demo import run_demo
+
+    run_demo(folder, port, fresh=fresh)
+
+
+@main.command("check-config")
+def check_config(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Name every wrong key, value, unit and missing secret of a configuration."""
+    from rich.console import Console
+
+    _config_or_exit(config)
+    Console().print(f"[green]{config} is fine.[/green]")
+
+
+@main.command()
+def init(
+    config: ConfigOption = DEFAULT_CONFIG,
+    email: Annotated[str, typer.Option(help="Mail address of the first administrator.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the first administrator.")] = "",
+    password_file: Annotated[
+        Path | None, typer.Option(help="File that holds the password; asked for otherwise.")
+    ] = None,
+) -> None:
+    """Write a configuration, make the database and the first administrator."""
+    from web.setting_up import set_up
+
+    set_up(config, email=email, name=name, password_file=password_file)
+
+
+def _config_or_exit(path: Path):  # type: ignore[no-untyped-def]
+    from rich.console import Console
+    from rich.markup import escape
+
+    from web.app import load_config
+    from web.config import ConfigError
+
+    try:
+        return load_config(path)
+    except ConfigError as error:
+        console = Console(stderr=True)
+        console.print(f"[bold]{escape(str(path))} cannot be used:[/bold]")
+        for problem in error.problems:
+            console.print(f"  • {escape(problem)}", highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+
+
+if __name__ == "__main__":
+    main()

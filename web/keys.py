@@ -1,0 +1,40 @@
+"""Typed places for what `web/app.py` builds once and handlers need."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from inbox.clock import Clock
+from inbox.people.sessions import SignedIn
+from inbox.reply import Addressings
+from inbox.store.attachments import AttachmentFolder
+from inbox.store.database import Database
+from inbox.words import Words
+from web.automatic_texts import AutomaticTexts
+from web.config import DeskConfig
+from web.live import Desk
+from web.rates import Rates
+from web.realtime import DeskServer
+from web.static_files import StaticFiles
+from web.templating import Pages
+from web.workers import Workers
+
+CONFIG = web.AppKey("config", DeskConfig)
+DB = web.AppKey("db", Database)
+CLOCK = web.AppKey("clock", Clock)
+WORDS = web.AppKey("words", Words)
+ATTACHMENTS = web.AppKey("attachments", AttachmentFolder)
+ADDRESSINGS = web.AppKey("addressings", Addressings)
+DESK = web.AppKey("desk", Desk)
+RATES = web.AppKey("rates", Rates)
+WORKERS = web.AppKey("workers", Workers)
+SECRET = web.AppKey("secret", str)
+COUNTRY = web.AppKey("country", str)  # what telephone numbers without a country code mean
+PAGES = web.AppKey("pages", Pages)
+SERVER = web.AppKey("server", DeskServer)
+TEXTS = web.AppKey("texts", AutomaticTexts)
+STATIC = web.AppKey("static", StaticFiles)
+
+SIGNED_IN = web.RequestKey("signed_in", SignedIn)
+LANGUAGE = web.RequestKey("language", str)
+TOKEN_DIGEST = web.RequestKey("token_digest", str)

@@ -1,0 +1,64 @@
+"""The tray: what could not be understood, done or delivered, and the button to try it again."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from inbox.errors import NotFound
+from inbox.store import arrivals, outbox
+from web.api.request import now, path_id
+from web.api.tray import lines
+from web.keys import DB
+from web.pages.forms import see_other
+from web.templating import page_response
+
+routes = web.RouteTableDef()
+
+STATES = ("tray", "set_aside", "given_up", "undelivered")
+
+
+@routes.get("/tray")
+async def show(request: web.Request) -> web.Response:
+    state = request.query.get("state", "tray")
+    found = await request.app[DB].read(lines, state)
+    return page_response(
+        request,
+        "tray.html",
+        {
+            "arrivals": found.get("arrivals", []),
+            "jobs": found.get("jobs", []),
+            "entries": found.get("entries", []),
+            "state": state,
+            "states": STATES,
+            "saved": request.query.get("saved", ""),
+        },
+    )
+
+
+@routes.get("/tray/arrivals/{id}")
+async def original(request: web.Request) -> web.Response:
+    """The bytes as they came, as a download."""
+    arrival = await request.app[DB].read(arrivals.get, path_id(request))
+    if arrival is None:
+        raise NotFound("arrival")
+    return web.Response(
+        body=arrival.raw,
+        headers={
+            "Content-Type": "text/plain; charset=utf-8",
+            "Content-Disposition": f'attachment; filename="arrival-{arrival.id}.txt"',
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+            "Cache-Control": "private, no-store",
+        },
+    )
+
+
+@routes.post("/tray/arrivals/{id}/run-again")
+async def arrival_again(request: web.Request) -> web.Response:
+    await request.app[DB].write(arrivals.run_again, path_id(request))
+    return see_other("/tray", saved="again")
+
+
+@routes.post("/tray/outbox/{id}/run-again")
+async def job_again(request: web.Request) -> web.Response:
+    await request.app[DB].write(outbox.run_again, path_id(request), now=now(request))
+    return see_other("/tray", state="given_up", saved="again")

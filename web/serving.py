@@ -1,0 +1,141 @@
+"""Running an application until it is told to stop: loop, listening sockets, signals, log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, MutableMapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from web.config import DeskConfig
+
+BACKLOG = 4096
+STOP_SECONDS = 1.0
+"""Requests under way get so long after Ctrl-C."""
+
+_SECRETS = frozenset({"password", "token", "secret", "cookie", "authorization", "csrf"})
+
+
+def set_up_log(config: DeskConfig) -> None:
+    """One line per event on stderr; values whose names are secret's names never appear."""
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if config.log.format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _without_secrets,
+            *([structlog.processors.format_exc_info] if config.log.format == "json" else []),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, config.log.level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+
+
+def _without_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {
+        name: "…" if any(word in name.casefold() for word in _SECRETS) and name != "event" else value
+        for name, value in event.items()
+    }
+
+
+def listening_socket(address: str, port: int) -> socket.socket:
+    """Raises OSError when the port is taken."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((address, port))
+    except OSError:
+        found.close()
+        raise
+    found.listen(BACKLOG)
+    found.setblocking(False)
+    return found
+
+
+async def start(app: web.Application, sock: socket.socket) -> web.AppRunner:
+    """Open the application and serve it on a listening socket."""
+    runner = web.AppRunner(
+        app,
+        handle_signals=False,
+        access_log=None,
+        shutdown_timeout=STOP_SECONDS,
+        keepalive_timeout=75,
+    )
+    await runner.setup()
+    await web.SockSite(runner, sock, backlog=BACKLOG).start()
+    return runner
+
+
+async def serve_until_stopped(
+    builders: Sequence[tuple[Callable[[], web.Application], socket.socket]],
+    ready: Callable[[Sequence[web.Application]], None] | None = None,
+    before: Callable[[Sequence[web.Application]], Any] | None = None,
+) -> None:
+    """Serve one application per socket until SIGINT or SIGTERM, then stop all of them."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, stopped.set)
+    runners: list[web.AppRunner] = []
+    try:
+        apps = []
+        for build, sock in builders:
+            app = build()
+            runners.append(await start(app, sock))
+            apps.append(app)
+        if before is not None:
+            await before(apps)
+        if ready is not None:
+            ready(apps)
+        await stopped.wait()
+    finally:
+        for runner in reversed(runners):
+            await runner.cleanup()
+
+
+def run_loop(main: Any) -> None:
+    """asyncio.run, on uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main)
+
+
+def run(build: Callable[[], web.Application], config: DeskConfig) -> None:
+    """The whole life of a real desk."""
+    set_up_log(config)
+    log = structlog.get_logger(__name__)
+    try:
+        sock = listening_socket(config.server.address, config.server.port)
+    except OSError as error:
+        raise SystemExit(f"{config.server.address}:{config.server.port}: {error.strerror}") from None
+    port = sock.getsockname()[1]
+    run_loop(
+        serve_until_stopped(
+            [(build, sock)],
+            ready=lambda _: log.info(
+                "the desk is open", url=config.server.url, address=config.server.address, port=port
+            ),
+        )
+    )
+    log.info("the desk is closed")
