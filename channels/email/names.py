@@ -94,8 +94,20 @@ def sniff(content: bytes, declared: str) -> str:
         return "application/octet-stream"
     if declared in ("text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml"):
         return "application/octet-stream"  # would run as a page
+    if declared == "application/octet-stream":
+        return "text/plain" if content and _is_text(content[:4000]) else declared
     if declared in _PLAIN_TEXT or declared.startswith(("audio/", "video/", "application/")):
         return declared[:200]
     if declared == "message/rfc822":
         return declared
-    return "application/octet-stream" if b"\x00" in content[:1000] else "text/plain"
+    return "text/plain" if _is_text(content[:4000]) else "application/octet-stream"
+
+
+def _is_text(start: bytes) -> bool:
+    if b"\x00" in start:
+        return False
+    try:
+        start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start > len(start) - 4  # cut in the middle of a character
+    return True

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-WROTE = re.compile(
-    r"\b(?:wrote|writes|kirjoitti|schrieb|hat geschrieben|geschrieben|a écrit|escribió|escribi[oó]|skrev|kirjutas|"
+_VERBS = (
+    r"(?:\b(?:wrote|writes|kirjoitti|schrieb|hat geschrieben|geschrieben|a écrit|escribió|escribi[oó]|skrev|kirjutas|"
     r"ha scritto|escreveu|schreef|napisał(?:\(a\)|a)?|napsal(?:\(a\)|a)?|napísal(?:\(a\))?|a scris|написал(?:\(а\)|а)?|"
-    r"пишет|пише|написав(?:\(ла\))?|yazdı|yazmış|írta|írt|rašė|rakstīja|je napisao|έγραψε)\b|"
-    r"წერდა|დაწერა|მოგწერათ|დაწერა:|写道|寫道|のメール|さんは書きました",
-    re.IGNORECASE,
+    r"пишет|пише|написав(?:\(ла\))?|yazdı|yazmış|írta|írt|rašė|rakstīja|je napisao|έγραψε)(?!\w)|"
+    r"წერდა|დაწერა|მოგწერათ|写道|寫道|のメール|さんは書きました)"
 )
+WROTE = re.compile(_VERBS, re.IGNORECASE)
+WROTE_LAST = re.compile(_VERBS + r"\s{0,3}[:：]\s*$", re.IGNORECASE)
 """The verb of an attribution line."""
 
 OPENER = re.compile(

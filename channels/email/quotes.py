@@ -16,6 +16,7 @@ from channels.email.quote_words import (
     SEPARATOR,
     WHEN,
     WROTE,
+    WROTE_LAST,
 )
 from channels.email.record import Folds
 
@@ -58,11 +59,10 @@ def _first_quoted_line(lines: list[str], is_forward: bool) -> int | None:
             begin = _attribution(lines, index)
             if begin is not None:
                 following = _next_words(lines, index + 1)
-                if following is None:
-                    return begin
-                if lines[following].lstrip()[:1] == ">":
+                if following is not None and lines[following].lstrip()[:1] == ">":
                     return begin if _is_all_quoted(lines, following) else None
-                return begin
+                if following is None or _is_certain(lines[begin : index + 1]):
+                    return begin
         if last in _RULES and SEPARATOR.match(line[:_LINE]):
             return index
         if not is_forward and HEADER_FROM.match(line[:_LINE]):
@@ -85,11 +85,16 @@ def _attribution(lines: list[str], index: int) -> int | None:
         if WHEN.search(joined) and (WROTE.search(joined) or BY_ADDRESS.search(joined.rstrip())):
             above = lines[begin - 1].strip() if begin else ""
             return begin - 1 if above and len(above) < 120 and not OPENER.match(line) and OPENER.match(above) else begin
-        if begin == index and WROTE.search(joined) and "@" in joined and lines[index + 1 : index + 2] != []:
-            following = _next_words(lines, index + 1)
-            if following is not None and lines[following].lstrip()[:1] == ">":
-                return begin
+    following = _next_words(lines, index + 1)
+    if following is not None and lines[following].lstrip()[:1] == ">" and WROTE.search(lines[index][:_LINE]):
+        return index
     return None
+
+
+def _is_certain(attribution: list[str]) -> bool:
+    """Without quote marks below it, a line ending in a colon must be more than a sentence about somebody's writing."""
+    joined = " ".join(line.strip() for line in attribution)
+    return "@" in joined or WROTE_LAST.search(joined) is not None
 
 
 def _next_words(lines: list[str], index: int) -> int | None:
@@ -128,6 +133,8 @@ def _signature_line(lines: list[str], last: int) -> int | None:
     """Where the signature begins above line `last`; None when there is none or nothing would remain above it."""
     for index in range(last - 1, max(-1, last - 30), -1):
         if _is_delimiter(lines[index]) or DEVICE.match(lines[index][:_LINE]):
+            if index and _is_delimiter(lines[index - 1]):
+                index -= 1
             return index if any(line.strip() for line in lines[:index]) else None
     return None
 

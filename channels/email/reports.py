@@ -51,7 +51,7 @@ def read_report(root: Part, leaves: list[Part], subject: str, text: str) -> Deli
         for name in ("in-reply-to", "references"):
             ids.extend(reversed(message_ids(root.headers.raw(name))))
     if not recipients:
-        recipients = _free_form(root.headers, subject, text)
+        recipients = [one for one in _free_form(root.headers, subject, text) if f"<{one.address}>" not in ids]
     if not ids and not recipients:
         return None
     return DeliveryReport(tuple(dict.fromkeys(ids))[:20], tuple(recipients))

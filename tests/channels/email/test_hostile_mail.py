@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from channels.email.addresses import MailAddress
+from channels.email.headers import one_line
 from channels.email.html import clean, text_of, with_inline_images, with_remote_images
 from channels.email.html_guard import is_within_guard
 from channels.email.parse import parse
@@ -264,8 +265,8 @@ def test_no_value_of_a_customer_breaks_out_of_its_header(
     assert set(names) <= allowed
     assert len(names) == len(set(names))
     back = parse(raw)
-    assert [one.address for one in back.to] == ["ann@c.example", "bob@xn--piv-slaa.example"] or len(back.to) == 2
-    assert back.subject == " ".join(back.subject.split())
+    assert [one.address for one in back.to] == ["ann@c.example", "bob@xn--piv-qlac.example"]
+    assert back.subject == one_line(subject)
 
 
 def test_what_we_write_reads_back_the_same() -> None:
