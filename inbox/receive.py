@@ -159,7 +159,7 @@ _GOING_ON = Prepared(
         Conversation.merged_into_id.is_(None),
         Conversation.spam.is_(False),
         (Conversation.status != Status.CLOSED)
-        | (Conversation.closed_at >= bindparam("closed_since", type_=UtcDateTime())),
+        | (Conversation.closed_at > bindparam("closed_since", type_=UtcDateTime())),
     )
     .order_by(Participant.id.desc())
     .limit(1)
