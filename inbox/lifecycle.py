@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from inbox import callback_endings
 from inbox.errors import AlreadyTaken, BadInput, NothingWaiting
 from inbox.events import ConversationChanged, HandoffChanged
 from inbox.queue_key import NOT_WAITING
@@ -173,6 +174,7 @@ def close(
         return
     ledger.end(tx, conversation_id, ending, at=now, by=by)
     withdraw_offers(tx, conversation_id, now=now)
+    callback_endings.conversation_ended(tx, conversation_id, now=now)
     say(
         tx,
         conversation,
@@ -200,6 +202,7 @@ def mark_spam(tx: Transaction, conversation_id: ConversationId, *, by: OperatorI
     conversation = locked(tx, conversation_id)
     ledger.end(tx, conversation_id, Ending.SPAM, at=now, by=by)
     withdraw_offers(tx, conversation_id, now=now)
+    callback_endings.conversation_ended(tx, conversation_id, now=now)
     say(tx, conversation, "spam", by=by, now=now, status=Status.CLOSED, closed_at=now, spam=True, unread=0)
     tx.record(ConversationChanged(conversation_id))
 
@@ -237,6 +240,7 @@ def merge(tx: Transaction, source: ConversationId, target: ConversationId, *, by
     if from_row.merged_into_id is not None or to_row.merged_into_id is not None:
         raise BadInput("target", "One of the two has been merged already.")
     ledger.move(tx, source, target, at=now)
+    callback_endings.moved(tx, source, target)
     known = select(Participant.address_id).where(Participant.conversation_id == target)
     tx.conn.execute(
         update(Participant)

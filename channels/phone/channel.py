@@ -17,7 +17,7 @@ def phone_channel(db: Database, clock: Clock, settings: PhoneSettings) -> Channe
     intake = Intake(db, clock, settings)
     return Channel(
         kind=ChannelKind.PHONE,
-        routes=[web.post(PATH, Webhook(db, clock, settings))],
+        routes=[web.post(PATH, Webhook(db, clock, settings).report)],
         background=[intake.running],
         announce=[intake.wake],
     )

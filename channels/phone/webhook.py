@@ -73,7 +73,7 @@ class Webhook:
         self._events = Allowance(clock, PER_MINUTE)
         self._refused = Allowance(clock, REFUSED_PER_MINUTE)
 
-    async def __call__(self, request: web.Request) -> web.Response:
+    async def report(self, request: web.Request) -> web.Response:
         remote = request.remote or ""
         source = self._settings.source(request.match_info["source"])
         if not self._refused.has(remote):
