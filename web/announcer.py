@@ -191,8 +191,6 @@ class Announcer:
         await self._tell_mode(found.mode)
         if changes.tray:
             await self._emit("tray", {}, "desk")
-        if changes.conversations or changes.operators or changes.hours:
-            await self._emit("wall", {"now": now}, "wall")
 
     async def look_at_the_clock(self) -> None:
         """Opening and closing change the mode although nothing was committed."""

@@ -49,6 +49,7 @@ from web.security import ACCESS, ACCESS_TABLE, Access, access, add_headers, remo
 from web.static_files import StaticFiles
 from web.templating import Pages
 from web.viewers import Viewers
+from web.wall import WALL, WallPusher
 from web.workers import Workers
 
 log = structlog.get_logger(__name__)
@@ -122,6 +123,7 @@ def build(config: Config, *, clock: Clock | None = None, db: Database | None = N
     app[keys.WORKERS] = Workers(clock)
     app[keys.ADDRESSINGS] = addressings
     app[keys.SERVER] = server
+    app[WALL] = WallPusher(server, db, clock)
     app[keys.TEXTS] = AutomaticTexts(
         names=list(texts.TEXTS),
         explained={**texts.VALUES, **texts.LISTS},
@@ -253,7 +255,7 @@ async def _working(app: web.Application, *, channels: Sequence[Channel], config:
             language=config.desk.language,
         ),
     )
-    for told in (watcher.wake, deliveries.wake, answers.wake, desk.announcer):
+    for told in (watcher.wake, deliveries.wake, answers.wake, desk.announcer, app[WALL].announce):
         db.on_commit(told)
     for channel in channels:
         for announce in channel.announce:
@@ -262,6 +264,7 @@ async def _working(app: web.Application, *, channels: Sequence[Channel], config:
     workers.start("delivery", deliveries.run)
     workers.start("autoreply", answers.run)
     workers.start("presence", desk.heartbeat)
+    workers.start("wall", app[WALL].run)
     for channel in channels:
         for number, background in enumerate(channel.background, 1):
             workers.start_context(f"{channel.kind}-{number}", background)

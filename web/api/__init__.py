@@ -19,9 +19,10 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         settings,
         team,
         tray,
+        wallboard,
         writing,
     )
 
-    modules = (queue, conversations, writing, entries, attachments, handoffs, callbacks, calls, team, tray, settings)
+    modules = (queue, conversations, writing, entries, attachments, handoffs, callbacks, calls, team, tray, settings, wallboard)
     for module in modules:
         yield from module.routes
