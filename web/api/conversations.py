@@ -189,6 +189,8 @@ def _addressing(conn: Connection, conversation_id: ConversationId, addressings: 
     try:
         if channel_of_answer(conn, conversation_id) is not ChannelKind.EMAIL or ChannelKind.EMAIL not in addressings:
             return None
-        return addressings[ChannelKind.EMAIL](conn, conversation_id, Recipients(), automatic=False)
+        fixed = addressings[ChannelKind.EMAIL](conn, conversation_id, Recipients(), automatic=False)
     except (CannotReach, BadInput):
         return None
+    mail: dict[str, Any] | None = fixed.get("mail")
+    return mail
