@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from channels.channel import Channel
@@ -13,11 +15,18 @@ from inbox.store.database import Database
 from inbox.vocabulary import ChannelKind
 
 
-def phone_channel(db: Database, clock: Clock, settings: PhoneSettings) -> Channel:
+def phone_channel(
+    db: Database,
+    clock: Clock,
+    settings: PhoneSettings,
+    *,
+    remote_of: Callable[[web.Request], str] = lambda request: request.remote or "",
+) -> Channel:
+    """`remote_of`: the network address of a client, also behind the proxies the desk trusts."""
     intake = Intake(db, clock, settings)
     return Channel(
         kind=ChannelKind.PHONE,
-        routes=[web.post(PATH, Webhook(db, clock, settings).report)],
+        routes=[web.post(PATH, Webhook(db, clock, settings, remote_of).report)],
         background=[intake.running],
         announce=[intake.wake],
     )

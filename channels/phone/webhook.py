@@ -7,6 +7,7 @@ and the answer names the field. What is not proved changes nothing.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -28,7 +29,7 @@ BODY_WITHIN_SECONDS = 10
 PER_MINUTE = 1_200
 """Events of one source. An exchange that was cut off sends what it has kept all at once."""
 REFUSED_PER_MINUTE = 60
-"""Unproved requests of one network address, after which it is not even listened to."""
+"""Unproved requests of one network address that are told what was wrong."""
 MOST_ADDRESSES = 10_000
 
 
@@ -44,9 +45,6 @@ class Allowance:
     def __init__(self, clock: Clock, per_minute: int) -> None:
         self._clock, self._per_minute = clock, per_minute
         self._buckets: dict[str, _Bucket] = {}
-
-    def has(self, name: str) -> bool:
-        return self._filled(name).left >= 1
 
     def take(self, name: str) -> bool:
         bucket = self._filled(name)
@@ -68,21 +66,22 @@ class Allowance:
 
 
 class Webhook:
-    def __init__(self, db: Database, clock: Clock, settings: PhoneSettings) -> None:
-        self._db, self._clock, self._settings = db, clock, settings
+    def __init__(
+        self, db: Database, clock: Clock, settings: PhoneSettings, remote_of: Callable[[web.Request], str]
+    ) -> None:
+        self._db, self._clock, self._settings, self._remote_of = db, clock, settings, remote_of
         self._events = Allowance(clock, PER_MINUTE)
         self._refused = Allowance(clock, REFUSED_PER_MINUTE)
 
     async def report(self, request: web.Request) -> web.Response:
-        remote = request.remote or ""
         source = self._settings.source(request.match_info["source"])
-        if not self._refused.has(remote):
-            return _refuse(429, "rate_limited", "Too many requests that prove nothing.", retry_after_s=60)
         body = await _body(request)
         if body is None:
             return _refuse(413, "too_large", f"An event has at most {BIGGEST_BODY} bytes.")
         if source is None or not is_proved(source, request.headers, body, now=self._clock.now()):
-            self._refused.take(remote)
+            # Only what proves nothing is counted: nobody can lock the exchange out from behind the same proxy.
+            if not self._refused.take(self._remote_of(request)):
+                return _refuse(429, "rate_limited", "Too many requests that prove nothing.", retry_after_s=60)
             return _refuse(401, "not_proved", "The signature or token does not fit this source.")
         if not self._events.take(source.name):
             return _refuse(429, "rate_limited", "Too many events at once.", retry_after_s=10)
@@ -97,7 +96,7 @@ class Webhook:
                 source=f"phone:{source.name}",
                 dedupe_key=f"phone:{source.name}:{name}",
                 raw=body,
-                envelope={"peer": request.remote or "", "content_type": request.content_type[:100]},
+                envelope={"peer": self._remote_of(request), "content_type": request.content_type[:100]},
                 now=self._clock.now(),
             )
         except StoreBusy:

@@ -21,6 +21,7 @@ from inbox.vocabulary import (
     AttemptOutcome,
     CallbackId,
     CallbackState,
+    ConversationId,
     Ending,
     OperatorId,
     Presence,
@@ -59,6 +60,13 @@ async def try_once(
     await database.write(callbacks.take, callback.id, who, now=clock.now())
     await database.write(callbacks.dial, callback.id, who, now=clock.now())
     return await database.write(callbacks.outcome, callback.id, who, result, now=clock.now())
+
+
+async def second_call(database: Database, clock: ManualClock) -> ConversationId:
+    """Ben's missed call of a minute ago."""
+    recorded = await database.write(record_call, missed("2", clock.now() - MINUTE, number=BEN), now=clock.now())
+    assert recorded.conversation_id is not None
+    return recorded.conversation_id
 
 
 async def test_reaching_the_customer_ends_the_wait_and_leaves_the_summary_to_write(
@@ -284,10 +292,10 @@ async def test_a_time_that_cannot_be_agreed_is_refused(
 async def test_one_number_is_owed_one_callback(
     database: Database, clock: ManualClock, owed: CallbackLine, ann: OperatorId
 ) -> None:
-    other = await database.write(record_call, missed("2", clock.now() - MINUTE, number=BEN), now=clock.now())
-    made = await database.write(callbacks.create, other.conversation_id, number=MAIJA, by=ann, now=clock.now())
+    other = await second_call(database, clock)
+    made = await database.write(callbacks.create, other, number=MAIJA, by=ann, now=clock.now())
     assert (made.existing, made.callback_id) == (True, owed.id)
-    callback = await only_callback(database, other.conversation_id)
+    callback = await only_callback(database, other)
     with pytest.raises(BadInput):
         await database.write(callbacks.set_number, callback.id, MAIJA, by=ann, now=clock.now())
 
@@ -296,10 +304,11 @@ async def test_asking_for_a_call_from_two_places_at_once_owes_one(
     database: Database, clock: ManualClock, ann: OperatorId
 ) -> None:
     wanted = "+358501234567"
-    places = [
-        (await database.write(record_call, missed(str(n), clock.now(), number=None), now=clock.now())).conversation_id
-        for n in range(5)
-    ]
+    places: list[ConversationId] = []
+    for n in range(5):
+        recorded = await database.write(record_call, missed(str(n), clock.now(), number=None), now=clock.now())
+        assert recorded.conversation_id is not None
+        places.append(recorded.conversation_id)
     for place in places:
         callback = await only_callback(database, place)
         await database.write(callbacks.cancel, callback.id, by=ann, now=clock.now())
@@ -345,9 +354,9 @@ async def test_a_closed_conversation_owes_no_call(
 async def test_what_is_owed_goes_along_when_conversations_are_merged(
     database: Database, clock: ManualClock, owed: CallbackLine, ann: OperatorId
 ) -> None:
-    other = await database.write(record_call, missed("2", clock.now() - MINUTE, number=BEN), now=clock.now())
-    await database.write(lifecycle.merge, owed.conversation_id, other.conversation_id, by=ann, now=clock.now())
-    assert (await now_of(database, owed)).conversation_id == other.conversation_id
+    other = await second_call(database, clock)
+    await database.write(lifecycle.merge, owed.conversation_id, other, by=ann, now=clock.now())
+    assert (await now_of(database, owed)).conversation_id == other
 
 
 async def test_who_calls_late_in_the_evening_is_rung_in_the_morning(database: Database, clock: ManualClock) -> None:

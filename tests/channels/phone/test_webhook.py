@@ -28,7 +28,7 @@ from inbox.store import arrivals
 from inbox.store.arrivals import ArrivalRecord
 from inbox.store.database import Database
 from inbox.store.models import Arrival, Conversation
-from inbox.vocabulary import ArrivalState, OperatorId
+from inbox.vocabulary import ArrivalId, ArrivalState, OperatorId
 
 SECRET, OLD, TOKEN = "a-secret-of-the-exchange", "the-secret-before-this", "a-token-for-old-boxes"
 SETTINGS = PhoneSettings(
@@ -71,7 +71,7 @@ class Exchange:
 
 
 def _arrivals(conn: Connection) -> list[ArrivalRecord]:
-    ids = list(conn.execute(select(Arrival.id).order_by(Arrival.id)).scalars())
+    ids = [ArrivalId(one) for one in conn.execute(select(Arrival.id).order_by(Arrival.id)).scalars()]
     return [found for one in ids if (found := arrivals.get(conn, one)) is not None]
 
 
@@ -233,10 +233,9 @@ async def test_a_client_that_goes_away_in_the_middle_disturbs_nobody(exchange: E
     assert (await exchange.signed(missed()))[0] == 202
 
 
-async def test_who_keeps_guessing_is_not_listened_to(exchange: Exchange) -> None:
+async def test_who_keeps_guessing_is_told_to_stop_and_locks_nobody_out(exchange: Exchange) -> None:
     statuses = [(await exchange.post(b"{}"))[0] for _ in range(61)]
     assert (statuses[59], statuses[60]) == (401, 429)
-    exchange.clock.advance(timedelta(seconds=2))
     assert (await exchange.signed(missed()))[0] == 202
 
 
