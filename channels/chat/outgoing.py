@@ -128,6 +128,7 @@ class Outgoing:
             with suppress(asyncio.CancelledError):
                 await task
             await self._namespace.settle()
+            await self.settled()
 
     async def _tick_forever(self) -> None:
         while True:
