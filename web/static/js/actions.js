@@ -108,7 +108,8 @@ export async function openConversation(id, { address = true, focus = true } = {}
   });
   if (address) setAddress(before !== null && innerWidth >= 860);
   await load(id, mine);
-  if (focus && mine === opening) document.getElementById("timeline")?.focus({ preventScroll: true });
+  // On the phone the list has gone; beside it, the focus stays there so that j and k go on.
+  if (focus && mine === opening && innerWidth < 860) document.getElementById("timeline")?.focus({ preventScroll: true });
 }
 
 /** @param {number} id @param {number} mine */
@@ -128,11 +129,12 @@ async function load(id, mine) {
 }
 
 /** @param {any} told @returns {import("./state.js").Addressing | null} */
-function readAddressing(told) {
+export function readAddressing(told) {
   if (!told) return null;
   const written = (/** @type {any} */ one) => (typeof one === "string" ? one : one.address ?? one.written ?? "");
   const mail = told.mail ?? told;
-  return { subject: mail.subject, to: (mail.to ?? []).map(written), cc: (mail.cc ?? []).map(written) };
+  const all = [...(mail.to ?? []), ...(mail.cc ?? [])];
+  return { names: Object.fromEntries(all.filter((one) => one.name).map((one) => [one.address.toLowerCase(), one.name])), subject: mail.subject, to: (mail.to ?? []).map(written), cc: (mail.cc ?? []).map(written) };
 }
 
 /** Look again, keeping what is shown. */
@@ -308,11 +310,15 @@ export async function send(kind, { then = "pending", evenSo = false, channel: by
   }]);
   const body = { text: draft.text, key: draft.key, seen: draft.seen, attachments: draft.attachments.map((file) => file.id) };
   try {
-    await post(`/conversations/${open.id}/${kind}`, kind === "note" ? body : { ...body, recipients: draft.recipients, even_so: evenSo, then, channel: by });
+    if (kind === "reply" && draft.summary) {
+      const { callback, form, subject, seen } = draft.summary;
+      await post(`/callbacks/${callback}/summary`, { ...form, text: draft.text, seen, subject, recipients: draft.recipients, even_so: evenSo });
+    } else await post(`/conversations/${open.id}/${kind}`, kind === "note" ? body : { ...body, recipients: draft.recipients, even_so: evenSo, then, channel: by });
     drafts.forget(open.id, kind);
     withDraft.value = drafts.conversations();
     await watch(open.id);
     dropSending(open.id, draft.key);
+    if (draft.summary) reload();
     return "sent";
   } catch (error) {
     dropSending(open.id, draft.key);

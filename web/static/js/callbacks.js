@@ -1,7 +1,7 @@
 // Calling back: take it, dial, say what came of it, and write down what was agreed.
 import { html, useState } from "../vendor/ui.js";
-import { attempt, reload } from "./actions.js";
-import { post, words } from "./api.js";
+import { attempt, readAddressing, reload } from "./actions.js";
+import { newKey, post, words } from "./api.js";
 import { Countdown } from "./clock.js";
 import { Actions, Dialog, Icon } from "./controls.js";
 import { conversation, dialog, drafts, focusComposer, lastSeen, second, tab, toast, withDraft } from "./state.js";
@@ -62,6 +62,7 @@ export function CallbackBar({ open, callback }) {
       ${callback.state === "needs_number" && html`<button type="button" class="button button-small" onClick=${show("callback")}>${t("Type the number")}</button>`}
       ${callback.state === "wrap_up" && (mine || callback.owner_id === null) && html`<button type="button" class="button button-small button-primary" onClick=${show("wrap-up")}>${t("Write the summary")}</button>`}
       ${callback.state === "wrap_up" && html`<button type="button" class="button button-small" onClick=${show("waive")}>${t("No summary")}</button>`}
+      ${callback.state === "exhausted" && html`<button type="button" class="button button-small" onClick=${command("unreached")}>${t("End: not reached")}</button>`}
       ${free && html`<button type="button" class="button button-small button-plain" onClick=${command("cancel", {})}>${t("Cancel the call")}</button>`}
     </span>
     <span class="for-readers">${open.row?.contact_name}</span>
@@ -89,16 +90,17 @@ export function WrapUpDialog({ callback }) {
   const submit = async () => {
     if (!open) return;
     setBusy(true);
+    const steps = form.next_steps.split("\n").map((what) => what.trim()).filter(Boolean).map((what) => ({ what }));
+    const body = { asked: form.asked, agreed: form.agreed, next_steps: steps };
     try {
-      const answer = await post(`/callbacks/${callback.id}/summary/draft`, form);
+      const { draft: made, addressing } = await post(`/callbacks/${callback.id}/summary/draft`, body);
       const draft = drafts.get(open.id, "reply");
-      drafts.set(open.id, "reply", { ...draft, text: draft.text.trim() ? `${draft.text.trimEnd()}\n\n${answer.text}` : answer.text, seen: lastSeen(open) });
+      drafts.set(open.id, "reply", {
+        ...draft, text: draft.text.trim() && !draft.summary ? `${made.text}\n\n${draft.text}` : made.text, seen: lastSeen(open), summary: { callback: callback.id, form: body, subject: made.subject, seen: made.seen },
+        recipients: addressing ? null : { to: [...made.to], cc: [] },
+      });
       withDraft.value = drafts.conversations();
-      const addressing = answer.addressing?.mail ?? answer.addressing;
-      if (addressing) {
-        const address = (/** @type {any} */ one) => (typeof one === "string" ? one : one.address);
-        conversation.value = { ...open, addressing: { to: (addressing.to ?? []).map(address), cc: (addressing.cc ?? []).map(address), subject: addressing.subject } };
-      }
+      if (addressing) conversation.value = { ...open, addressing: readAddressing(addressing) };
       shut();
       tab.value = "reply";
       focusComposer.value++;
@@ -114,7 +116,7 @@ export function WrapUpDialog({ callback }) {
     <p class="hint">${t("From this a mail is drafted into the customer's thread. Nothing is sent before you have read it.")}</p>
     ${field("asked", t("What was asked"), t("In the customer's words"))}
     ${field("agreed", t("What was agreed"), "")}
-    ${field("next_steps", t("Next steps"), t("Who does what by when"))}
+    ${field("next_steps", t("Next steps"), t("Who does what by when, one on each line"))}
     ${problem && html`<p class="error" role="alert">${problem}</p>`}
     <${Actions} close=${shut} label=${t("Draft the mail")} busy=${busy} />
   </${Dialog}>`;
@@ -153,7 +155,8 @@ export function CallbackDialog({ callback }) {
       return;
     }
     try {
-      await post("/callbacks", { conversation_id: open?.id, number: number.trim() });
+      if (callback?.state === "needs_number") await post(`/callbacks/${callback.id}/number`, { number: number.trim() });
+      else await post("/callbacks", { conversation_id: open?.id, number: number.trim() });
       shut();
       reload();
     } catch (error) {
@@ -200,11 +203,12 @@ export function SlotDialog({ callback }) {
 /** A call that took place outside the desk's knowledge. */
 export function LogCallDialog() {
   const [form, setForm] = useState({ number: "", name: "", direction: "inbound", outcome: "answered", started_at: localInput(new Date()), note: "" });
+  const [key] = useState(newKey);
   const [problem, setProblem] = useState({ field: "", words: "" });
   const set = (/** @type {keyof typeof form} */ name) => (/** @type {any} */ event) => setForm({ ...form, [name]: event.target.value });
   const submit = async () => {
     try {
-      await post("/calls", { ...form, started_at: new Date(form.started_at).toISOString() });
+      await post("/calls", { ...form, key, started_at: new Date(form.started_at).toISOString() });
       shut();
       toast(t("The call is logged."));
     } catch (error) {

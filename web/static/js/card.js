@@ -90,20 +90,12 @@ function Labels({ tags }) {
     <button type="button" class="link-button" onClick=${() => { dialog.value = { name: "label" }; }}><${Icon} name="tag" />${t("Change labels")}</button></section>`;
 }
 
-/** @param {string} reason */
-function reasonWords(reason) {
-  const known = {
-    machine: t("written by a machine"), outside_hours: t("outside opening hours"), already_sent: t("was sent before"),
-    limit: t("enough for one day"), closed: t("the desk is closed"), away: t("nobody is here"), busy: t("everybody is busy"), staffed: t("people are here"),
-  };
-  return /** @type {Record<string, string>} */ (known)[reason] ?? reason.replaceAll("_", " ");
-}
-
 /** @param {{ open: Conversation }} props */
 function Automatic({ open }) {
-  if (!open.automatic.length) return null;
-  return html`<section class="card-part"><h3>${t("Automatic replies")}</h3><ul>${open.automatic.slice(0, 3).map((one) => html`<li key=${one.at}>
-    ${one.sent ? t("Sent") : t("Not sent")} <span class="quiet"><time datetime=${one.at} title=${fullTime(one.at)}>${clockTime(one.at)}</time> · ${reasonWords(one.reason)}</span></li>`)}</ul></section>`;
+  const shown = open.automatic.filter((one, index, all) => all.findIndex((other) => other.sent === one.sent && other.reason === one.reason) === index).slice(0, 3);
+  if (!shown.length) return null;
+  return html`<section class="card-part"><h3>${t("Automatic replies")}</h3><ul>${shown.map((one) => html`<li key=${one.at}>
+    ${one.sent ? t("Sent") : t("Not sent")} <span class="quiet"><time datetime=${one.at} title=${fullTime(one.at)}>${clockTime(one.at)}</time> · ${one.reason}</span></li>`)}</ul></section>`;
 }
 
 /** Who else is part of it. @param {{ open: Conversation }} props */

@@ -26,8 +26,9 @@ export function Composer({ open }) {
     withDraft.value = drafts.conversations();
     redraw((n) => n + 1);
   };
-  const channel = by ?? answerChannel(open);
-  const mail = kind === "reply" && channel === "email";
+  const unreachable = answerChannel(open) === "phone";
+  const channel = by ?? (unreachable ? "email" : answerChannel(open));
+  const mail = kind === "reply" && (channel === "email" || !!draft.summary);
   const standard = open.addressing ?? { to: fallbackTo(open), cc: [] };
   return html`<section class="composer" aria-label=${t("Write")}>
     <div class="composer-tabs">
@@ -41,10 +42,13 @@ export function Composer({ open }) {
       <span class="push" role="status">${draft.saved_at && !isEmpty(draft) ? t("Draft kept") : ""}</span>
     </div>
     <div id="write-panel" role="tabpanel" aria-labelledby=${`tab-${kind}`} class="write-panel">
+      ${kind === "reply" && draft.summary && html`<p class="note-hint"><${Icon} name="phone" />${t("Summary of the call: sending it ends the call back.")}
+        <button type="button" class="link-button" onClick=${() => change({ summary: null })}>${t("Make it an ordinary reply")}</button></p>`}
+      ${mail && unreachable && !draft.recipients && !draft.summary && html`<p class="note-hint"><${Icon} name="phone" />${t("Only a telephone number is known. Call back, or add an e-mail address to write to.")}</p>`}
       ${mail && html`<${Recipients} standard=${standard} chosen=${draft.recipients ?? standard} names=${namesOf(open)} subject=${open.addressing?.subject}
         change=${(/** @type {any} */ recipients) => change({ recipients })} />`}
       ${kind === "note" && html`<p class="note-hint"><${Icon} name="lock" />${t("Only your team sees this.")}</p>`}
-      <${WriteBox} key=${kind} open=${open} kind=${kind} draft=${draft} change=${change} channel=${by} />
+      <${WriteBox} key=${kind} open=${open} kind=${kind} draft=${draft} change=${change} channel=${by ?? (unreachable ? "email" : null)} />
     </div>
   </section>`;
 }
@@ -77,7 +81,7 @@ const fallbackTo = (open) => open.participants.filter((one) => one.kind === "ema
 
 /** @param {Conversation} open @returns {Map<string, string>} */
 function namesOf(open) {
-  return new Map(open.participants.filter((one) => one.name).map((one) => [one.written.toLowerCase(), one.name]));
+  return new Map([...open.participants.filter((one) => one.name).map((one) => /** @type {[string, string]} */ ([one.written.toLowerCase(), one.name])), ...Object.entries(open.addressing?.names ?? {})]);
 }
 
 /**

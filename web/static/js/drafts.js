@@ -3,7 +3,8 @@
 /**
  * `key` goes with the draft to the send, so that sending it twice makes one entry.
  * @typedef {{ text: string, key: string, seen: number, recipients: { to: string[], cc: string[] } | null,
- *   attachments: { id: number, name: string, size_bytes: number }[], saved_at: number }} Draft
+ *   attachments: { id: number, name: string, size_bytes: number }[], saved_at: number, summary?: Summary | null }} Draft
+ * @typedef {{ callback: number, form: { asked: string, agreed: string, next_steps: { what: string }[] }, subject: string, seen: number }} Summary a call's summary, sent as such
  * @typedef {"reply" | "note"} Kind
  * @typedef {{ getItem(k: string): string | null, setItem(k: string, v: string): void, removeItem(k: string): void, key(i: number): string | null, readonly length: number }} Store
  */

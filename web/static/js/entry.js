@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { tryAgain } from "./actions.js";
 import { Icon } from "./controls.js";
 import { serverNow } from "./state.js";
-import { channelName, dayName, fileSize, fullTime, page, shortTime, t, tn } from "./words.js";
+import { channelName, dayName, fileSize, fullTime, page, shortTime, t } from "./words.js";
 
 /** @typedef {import("./state.js").Entry} Entry */
 
@@ -188,7 +188,14 @@ function callWords(entry) {
   const missed = call.outcome && call.outcome !== "answered" && call.outcome !== "reached";
   const what = entry.kind === "callback" ? statusWords(entry) || t("Call back")
     : call.direction === "outbound" ? t("Outbound call") : missed ? t("Missed call") : t("Inbound call");
-  return [what, entry.kind === "call" || entry.data.outcome ? out : "", seconds > 0 ? talk(seconds) : "", call.withheld ? t("number withheld") : call.number ?? ""].filter(Boolean).join(" · ");
+  const number = call.withheld ? t("number withheld") : isNumber(entry) ? entry.text : call.number ?? "";
+  return [what, entry.kind === "call" || entry.data.outcome ? out : "", seconds > 0 ? talk(seconds) : "", number].filter(Boolean).join(" · ");
+}
+
+/** The text of a call nobody described is its number, written to be read. @param {Entry} entry */
+function isNumber(entry) {
+  const digits = (/** @type {unknown} */ text) => String(text ?? "").replace(/\D/g, "");
+  return digits(entry.text) !== "" && digits(entry.text) === digits((entry.data.call ?? entry.data).number) && !/\p{L}/u.test(entry.text);
 }
 
 /** @param {{ entry: Entry, icon: string }} props */
@@ -196,7 +203,7 @@ function CallLine({ entry, icon }) {
   return html`<article class="entry call" id=${`entry-${entry.number}`} aria-label=${callWords(entry)}>
     <${Head} entry=${entry} icon=${icon} />
     <div class="bubble"><div class="call-line"><${Icon} name=${icon} /><span>${callWords(entry)}</span></div>
-      ${entry.text && html`<div class="bubble-text" dir="auto">${entry.text}</div>`}
+      ${entry.text && !isNumber(entry) && html`<div class="bubble-text" dir="auto">${entry.text}</div>`}
       ${entry.attachments.length > 0 && html`<${Files} entry=${entry} />`}
     </div>
   </article>`;
@@ -250,15 +257,15 @@ export function statusWords(entry) {
     case "delivery_failed": return t("An answer could not be delivered: the wait runs again");
     case "answer_by": return d.channel === "email" ? t("The customer wants the answer by e-mail") : d.channel === "phone" ? t("The customer wants to be called") : t("The customer waits in the chat");
     case "visitor_left": case "left": return t("The customer left the chat");
-    case "callback_asked": case "callback_wanted": case "callback_created": return t("Call back wanted");
+    case "callback_asked": return t("Call back wanted");
     case "callback_taken": return t("%(name)s took the call back", { name });
     case "callback_released": return t("The call back is free again");
     case "callback_number": return t("%(name)s set the number to call: %(number)s", { name, number: d.number });
     case "callback_cancelled": return d.reason ? t("Call back cancelled: %(reason)s", { reason: d.reason }) : t("Call back cancelled");
-    case "callback_scheduled": return t("Call back planned");
+    case "callback_scheduled": return d.slot_from ? t("Call back agreed for %(time)s", { time: shortTime(d.slot_from, serverNow()) }) : t("Call back agreed");
+    case "callback_unreached": return t("Not reached in all tries: the wait has ended");
     case "callback_waived": return t("No summary mail: %(reason)s", { reason: d.reason ?? "" });
-    case "callback_attempt": case "callback_tried": return tn("Attempt %(n)s to call", "Attempt %(n)s to call", Number(d.attempt ?? d.number ?? 1));
-    case "callback_dialling": case "callback_dialled": return t("%(name)s is calling", { name });
+    case "callback_tried": return t("Try %(n)s to call", { n: d.attempt ?? 1 });
     default: return "";
   }
 }
@@ -271,5 +278,5 @@ function StatusLine({ entry }) {
 
 /** @param {{ iso: string }} props */
 export function Day({ iso }) {
-  return html`<div class="day"><span>${dayName(iso)}</span></div>`;
+  return html`<div class="day"><span>${dayName(iso, serverNow())}</span></div>`;
 }

@@ -4,7 +4,6 @@ import { answerOffer, attempt, href } from "./actions.js";
 import { get, post } from "./api.js";
 import { Countdown, Wait } from "./clock.js";
 import { Actions, Dialog, Icon } from "./controls.js";
-import { BriefLines } from "./entry.js";
 import { conversation, dialog, offers, operators, toast } from "./state.js";
 import { page, t, tn } from "./words.js";
 
@@ -39,7 +38,7 @@ export function OfferBars({ open }) {
 function Offered({ offer, here = false }) {
   return html`<div class="bar" role="status"><${Icon} name="right" />
     <div class="bar-text"><span>${t("%(name)s hands a conversation to you", { name: offer.from_name })}${offer.expires_at && html` · <${Countdown} until=${offer.expires_at} />`}</span>
-      ${here ? html`<${BriefLines} brief=${offer.brief} />` : html`<p>${offer.brief.wants || offer.brief.next || offer.brief.done}</p>`}</div>
+      <p>${offer.brief.next || offer.brief.wants || offer.brief.done}</p></div>
     <span class="push">
       ${!here && html`<a class="button button-small" href=${href(offer.conversation_id, "waiting")}>${t("Look")}</a>`}
       <button type="button" class="button button-small" onClick=${() => void answerOffer(offer, "decline")}>${t("Decline")}</button>

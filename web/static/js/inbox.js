@@ -28,7 +28,7 @@ function App() {
     <a class="skip" href="#queue-list">${t("Skip to the queue")}</a>
     <div class="desk" data-pane=${open && pane.value === "conversation" ? "conversation" : "queue"} data-card=${open ? cardOpen.value : "closed"}>
       <${Rail} />
-      <main class="panes" aria-label=${t("Inbox")}><${QueuePane} /><${ConversationPane} /></main>
+      <main class="panes" aria-label=${t("Inbox")}><h1 class="for-readers">${t("Inbox")}</h1><${QueuePane} /><${ConversationPane} /></main>
       ${open && html`<${CardPane} />`}
     </div>
     <div class="offer-place"><${OfferBar} /></div>
@@ -47,13 +47,13 @@ function Rail() {
   return html`<nav class="rail" aria-label=${t("Desk")}>
     <a href=${href(null, "waiting")} aria-label=${t("Inbox")} title=${t("Inbox")} aria-current=${place === "inbox" ? "page" : undefined} onClick=${go("waiting")}><${Icon} name="inbox" /></a>
     ${supervises && html`<a href="/wallboard" aria-label=${t("Wallboard")} title=${t("Wallboard")}><${Icon} name="chart" /></a>`}
-    <a href=${href(null, "callbacks")} aria-label=${t("Call-backs")} title=${t("Call-backs")} aria-current=${place === "callbacks" ? "page" : undefined} onClick=${go("callbacks")}><${Icon} name="callback" />
+    <a href=${href(null, "callbacks")} aria-label=${counts.value.callbacks ? t("Call-backs, %(n)s open", { n: counts.value.callbacks }) : t("Call-backs")} title=${t("Call-backs")} aria-current=${place === "callbacks" ? "page" : undefined} onClick=${go("callbacks")}><${Icon} name="callback" />
       ${counts.value.callbacks > 0 && html`<span class="rail-count">${counts.value.callbacks}</span>`}</a>
     <a href="/tray" aria-label=${t("Tray")} title=${t("Tray: what could not be placed or sent")}><${Icon} name="tray" /></a>
     ${supervises ? html`<a href="/settings" aria-label=${t("Settings")} title=${t("Settings")}><${Icon} name="gear" /></a>`
       : html`<button type="button" class="rail-button" aria-label=${t("Keyboard shortcuts")} title=${t("Keyboard shortcuts")} onClick=${() => { dialog.value = { name: "help" }; }}><${Icon} name="help" /></button>`}
     <span class="push account"><${Menu} class="rail-button" place="from-rail" label=${t("%(name)s, %(state)s: your menu", { name: page.operator.name, state: presenceWords(presence.value) })} tip=${page.operator.name} items=${accountItems}>
-      <span class="avatar" aria-hidden="true">${initials(page.operator.name)}</span><span class=${`presence-dot ${presence.value}`}></span></${Menu}></span>
+      <span class="avatar" aria-hidden="true" data-initials=${initials(page.operator.name)}></span><span class=${`presence-dot ${presence.value}`}></span></${Menu}></span>
   </nav>`;
 }
 

@@ -44,7 +44,6 @@ function Head() {
   const shown = view.value === "waiting" ? total : view.value === "mine" ? counts.value.mine : view.value === "unassigned" ? counts.value.unassigned
     : view.value === "callbacks" ? counts.value.callbacks : null;
   return html`<header class="queue-head">
-    <h1 class="for-readers">${t("Inbox")}</h1>
     <div class="queue-title">
       <span class="view-box">
         <select class="view-picker" aria-label=${t("View")} title=${`${t("View")} · ${hint("previous-view")} ${hint("next-view")}`}
@@ -54,8 +53,8 @@ function Head() {
       </span>
       ${shown !== null && html`<span class="count">${shown}</span>`}
       <span class="push">
-        <button type="button" class="button button-small" title=${`${t("Take the longest waiting")} · ${hint("take-next")}`} aria-keyshortcuts=${ariaKeys("take-next")}
-          onClick=${() => void takeNext()}>${t("Take next")}</button>
+        <button type="button" class="button button-small take-next" title=${`${t("Take the longest waiting")} · ${hint("take-next")}`} aria-keyshortcuts=${ariaKeys("take-next")}
+          onClick=${() => void takeNext()}><${Icon} name="bolt" /><span class="words">${t("Take next")}</span></button>
         <button type="button" class="icon-button" aria-label=${t("Search")} title=${`${t("Search")} · ${hint("search")}`} aria-pressed=${searching.value !== null}
           onClick=${() => { searching.value = searching.value === null ? "" : null; found.value = null; }}><${Icon} name="search" /></button>
         <${Menu} label=${t("More of the queue")} items=${moreItems} />
@@ -194,7 +193,7 @@ function List() {
   const chosen = shown.findIndex((row) => row.id === standing);
   // The selected row is always in the document, for aria-activedescendant.
   if (chosen >= 0 && (chosen < part.first || chosen >= part.last)) drawn.push({ row: shown[chosen], index: chosen });
-  return html`<div class="rows" id="queue-list" ref=${box} role="listbox" tabindex="0" aria-label=${searching.value === null ? viewName(view.value) : t("Found")}
+  return html`<div class="rows" id="queue-list" ref=${box} role=${shown.length ? "listbox" : "region"} tabindex="0" aria-label=${searching.value === null ? viewName(view.value) : t("Found")}
       aria-activedescendant=${chosen >= 0 ? `row-${standing}` : undefined} onKeyDown=${pageKeys}>
     ${shown.length ? html`<div class="rows-space" role="presentation" style=${{ height: `${part.whole}px` }}>
       ${drawn.map(({ row, index }) => html`<${QueueRow} key=${row.id} row=${row} index=${index} total=${shown.length} left=${gone.has(row.id)} />`)}

@@ -15,7 +15,7 @@ import { page, t } from "./words.js";
  *   delivery: string | null, delivery_error: string | null, client_key: string | null, attachments: FileRecord[],
  *   sending?: "sending" | "failed", problem?: string,
  * }} Entry
- * @typedef {{ to: string[], cc: string[], subject?: string, from?: string }} Addressing
+ * @typedef {{ to: string[], cc: string[], subject?: string, names?: Record<string, string> }} Addressing
  * @typedef {{ id: number, name: string, role?: string, presence: string, open?: number }} Colleague
  * @typedef {{ operator_id: number, name: string, writing: "reply" | "note" | null }} Viewer
  * @typedef {{ id: number, conversation_id: number, from_operator_id: number, from_name: string, to_operator_id: number | null,
@@ -262,7 +262,7 @@ export const drafts = draftKeeper({
   newKey,
   saveRemote: (id, kind, draft) => put(`/conversations/${id}/draft`, {
     kind, text: draft.text,
-    data: { key: draft.key, seen: draft.seen, recipients: draft.recipients, attachments: draft.attachments, saved_at: draft.saved_at },
+    data: { key: draft.key, seen: draft.seen, recipients: draft.recipients, attachments: draft.attachments, saved_at: draft.saved_at, summary: draft.summary ?? null },
   }),
   later: (run, ms) => setTimeout(run, ms),
   cancel: (timer) => clearTimeout(timer),

@@ -9,7 +9,7 @@ import { Bones, channelIcon, Empty, Icon, Menu } from "./controls.js";
 import { BriefLines, Day, EntryView } from "./entry.js";
 import { OfferBars } from "./handoff.js";
 import { ariaKeys, hint } from "./keys.js";
-import { conversation, dialog, drafts, lastSeen, line, othersAt, rows, serverNow } from "./state.js";
+import { conversation, counts, dialog, drafts, lastSeen, line, othersAt, rows, serverNow } from "./state.js";
 import { channelName, clockTime, page, shortTime, t } from "./words.js";
 
 /** @typedef {import("./state.js").Conversation} Conversation */
@@ -33,7 +33,7 @@ export function ConversationPane() {
 }
 
 function NothingOpen() {
-  const anybody = rows.value.length > 0;
+  const anybody = rows.value.length > 0 || counts.value.in_target + counts.value.warned + counts.value.missed > 0;
   return html`<${Empty} icon="inbox" title=${anybody ? t("No conversation is open.") : t("All quiet.")}
     words=${anybody ? t("Take the one who waits longest, or choose from the queue.") : t("New questions appear in the queue by themselves.")}>
     ${anybody && html`<button type="button" class="button button-primary" onClick=${() => void takeNext()}>${t("Take next")} <kbd>${hint("take-next")}</kbd></button>`}

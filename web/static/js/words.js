@@ -115,8 +115,9 @@ export function clockTime(iso) {
   return format("clock", { hour: "2-digit", minute: "2-digit" }).format(new Date(iso));
 }
 
-/** @param {string} iso */
-export function dayName(iso) {
+/** @param {string} iso @param {number} nowMs */
+export function dayName(iso, nowMs) {
+  if (new Date(iso).toDateString() === new Date(nowMs).toDateString()) return t("Today");
   return format("long day", { weekday: "long", day: "numeric", month: "long" }).format(new Date(iso));
 }
 
