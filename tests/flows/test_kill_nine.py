@@ -43,7 +43,7 @@ class Traffic:
 
     async def say(self, visitor: object, number: int, key: str) -> None:
         self.tried["chat"].add(key)
-        answer = await visitor.say(key, key)  # type: ignore[attr-defined]
+        answer = await visitor.say(key, f"message-{key}")  # type: ignore[attr-defined]
         if answer.get("ok"):
             self.acknowledged["chat"].add(key)
 

@@ -42,7 +42,7 @@ async def two(
 async def test_a_visitor_here_is_answered_by_an_operator_there(two: tuple[Program, Program]) -> None:
     here, there = two
     visitor = await here.visitor()
-    assert (await visitor.say("Hello?", "m1"))["ok"]
+    assert (await visitor.say("Hello?", "message-1"))["ok"]
     ann = await there.operator("ann@desk.test")
     [row] = await ann.waits_until(1)
     await ann.reply(row["id"], "Good morning!", "draft-1")
