@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from inbox.store.models import Address, Contact, Conversation, Entry, MailId, Participant
+from inbox.store.models import Address, Contact, Conversation, Entry, MailId, Participant, table
+from inbox.store.prepared import Prepared
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import AddressKind, Author, ChannelKind, ConversationId, EntryId, EntryKind, OperatorId
 
@@ -43,6 +44,41 @@ class SentMail:
     created_at: datetime
 
 
+_MAIL_ID_COLUMNS = ("message_id", "conversation_id", "entry_id", "ours", "digest")
+_ADD = Prepared(insert(table(MailId)).values({c: bindparam(c) for c in _MAIL_ID_COLUMNS}))
+_REGISTERED = Prepared(
+    select(MailId.id, MailId.entry_id).where(
+        MailId.message_id == bindparam("message_id"), MailId.conversation_id == bindparam("conversation")
+    )
+)
+_HAS_COME = Prepared(
+    update(table(MailId))
+    .where(table(MailId).c.id == bindparam("row"))
+    .values(entry_id=bindparam("entry_id"), ours=bindparam("ours"), digest=bindparam("digest"))
+)
+_ASKED_AT_ONCE = (4, 16, 64, 256)
+
+
+def _known(several: int) -> Prepared:
+    return Prepared(
+        select(
+            MailId.message_id,
+            MailId.conversation_id,
+            MailId.entry_id,
+            MailId.ours,
+            MailId.digest,
+            Conversation.merged_into_id,
+        )
+        .join(Conversation, Conversation.id == MailId.conversation_id)
+        .where(MailId.message_id.in_([bindparam(f"id{number}") for number in range(several)]))
+        .order_by(MailId.id)
+        .limit(1000)
+    )
+
+
+_KNOWN = {several: _known(several) for several in _ASKED_AT_ONCE}
+
+
 def register(
     tx: Transaction,
     message_id: str,
@@ -54,45 +90,37 @@ def register(
 ) -> None:
     """Remember an id. Registering the same mail again changes nothing; an awaited id gets its entry."""
     message_id = message_id[:MAX_ID_CHARS]
-    rows = tx.conn.execute(
-        select(MailId.id, MailId.entry_id, MailId.digest).where(
-            MailId.message_id == message_id, MailId.conversation_id == conversation_id
-        )
-    ).all()
-    for row in rows:
-        if row.entry_id == entry_id or entry_id is None:
-            return
+    rows = _REGISTERED.all(tx.conn, message_id=message_id, conversation=conversation_id)
+    if any(row.entry_id == entry_id or entry_id is None for row in rows):
+        return
     awaited = next((row.id for row in rows if row.entry_id is None), None)
     if awaited is not None:
-        tx.conn.execute(
-            update(MailId).where(MailId.id == awaited).values(entry_id=entry_id, ours=ours, digest=digest)
-        )
+        _HAS_COME.run(tx.conn, row=awaited, entry_id=entry_id, ours=ours, digest=digest)
         return
-    tx.conn.execute(
-        insert(MailId).values(
-            message_id=message_id, conversation_id=conversation_id, entry_id=entry_id, ours=ours, digest=digest
-        )
+    _ADD.run(
+        tx.conn,
+        message_id=message_id,
+        conversation_id=conversation_id,
+        entry_id=entry_id,
+        ours=ours,
+        digest=digest,
     )
 
 
 def find(conn: Connection, message_ids: Sequence[str]) -> list[KnownMail]:
     """What is known of these ids; conversations that were merged count as the one they went into."""
     wanted = list(dict.fromkeys(one[:MAX_ID_CHARS] for one in message_ids if one))
-    if not wanted:
-        return []
-    return [
-        KnownMail(row.message_id, _surviving(conn, row), _entry_id(row.entry_id), row.ours, row.digest)
-        for row in conn.execute(
-            select(
-                MailId.message_id, MailId.conversation_id, MailId.entry_id, MailId.ours, MailId.digest,
-                Conversation.merged_into_id,
-            )
-            .join(Conversation, Conversation.id == MailId.conversation_id)
-            .where(MailId.message_id.in_(wanted))
-            .order_by(MailId.id)
-            .limit(1000)
-        )
-    ]  # fmt: skip
+    found: list[KnownMail] = []
+    while wanted:
+        several = next((size for size in _ASKED_AT_ONCE if size >= len(wanted)), _ASKED_AT_ONCE[-1])
+        some, wanted = wanted[:several], wanted[several:]
+        some += some[-1:] * (several - len(some))
+        rows = _KNOWN[several].all(conn, **{f"id{number}": one for number, one in enumerate(some)})
+        found += [
+            KnownMail(row.message_id, _surviving(conn, row), _entry_id(row.entry_id), row.ours, row.digest)
+            for row in rows
+        ]
+    return found
 
 
 def by_token(conn: Connection, token: str) -> ConversationId | None:
@@ -113,21 +141,21 @@ def subject_of(conn: Connection, conversation_id: ConversationId) -> str:
     return conn.execute(select(Conversation.subject).where(Conversation.id == conversation_id)).scalar_one()
 
 
+_TAKES_PART = Prepared(
+    select(Participant.id)
+    .join(Address, Address.id == Participant.address_id)
+    .where(
+        Participant.conversation_id == bindparam("conversation"),
+        Address.kind == AddressKind.EMAIL,
+        Address.value == bindparam("address"),
+    )
+    .limit(1)
+)
+
+
 def is_participant(conn: Connection, conversation_id: ConversationId, folded: str) -> bool:
     """Strangers who joined by holding one of our ids are participants from then on."""
-    return (
-        conn.execute(
-            select(Participant.id)
-            .join(Address, Address.id == Participant.address_id)
-            .where(
-                Participant.conversation_id == conversation_id,
-                Address.kind == AddressKind.EMAIL,
-                Address.value == folded,
-            )
-            .limit(1)
-        ).first()
-        is not None
-    )
+    return _TAKES_PART.first(conn, conversation=conversation_id, address=folded) is not None
 
 
 def recent_subjects(conn: Connection, folded: str, since: datetime) -> list[tuple[ConversationId, str]]:

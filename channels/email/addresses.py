@@ -12,6 +12,10 @@ from channels.email.headers import decode_words, one_line
 
 _WORD = re.compile(r"=\?[^?*\s]{1,60}(?:\*[^?\s]{0,40})?\?[bBqQ]\?.{0,4000}?\?=")
 _UNFIT = re.compile(r"[\s<>()\[\],;:\"\\\x00-\x20\x7f]")
+_SIMPLE = re.compile(
+    rb"^[ \t]*([A-Za-z0-9 ._'-]{0,200})<([A-Za-z0-9._%+=-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]|\.(?!\.)){1,250})>[ \t]*$"
+)
+"""One ordinary address: most fields are this and need no splitting."""
 _PLUS = re.compile(r"^([^+]+)\+[^@]*@")
 
 
@@ -89,6 +93,10 @@ def address_list(fields: Iterable[bytes]) -> tuple[MailAddress, ...]:
 
 
 def _split(field: bytes, most: int) -> list[MailAddress]:
+    simple = _SIMPLE.match(field)
+    if simple:
+        name, address = simple[1].strip().decode("ascii"), simple[2].decode("ascii")
+        return [MailAddress("" if name.lower() == address.lower() else name, address)]
     text = field[: limits.HEADER_FIELD_BYTES].decode("latin-1")
     found: list[MailAddress] = []
     phrase: list[str] = []

@@ -20,6 +20,7 @@ from inbox.errors import CannotReach
 from inbox.mail_ids import SentMail
 from inbox.reply import Recipients
 from inbox.vocabulary import Author, ConversationId, EntryKind
+from inbox.words import N_
 
 _NOBODY = ".invalid"
 
@@ -50,7 +51,7 @@ class EmailAddressing:
         final = computed if automatic else chosen(wanted.to, wanted.cc, computed, self._own)
         reachable = [one for one in final.to if not one.address.endswith(_NOBODY)]
         if not reachable:
-            raise CannotReach("There is no address this answer could go to. Add one under To.")
+            raise CannotReach(N_("There is no address this answer could go to. Add one under To."))
         sender = self._sender(before)
         in_reply_to, references = references_for_reply(before) if before is not None else ("", [])
         mail: MailData = {
@@ -80,7 +81,7 @@ class EmailAddressing:
             if found is not None:
                 return found
         if not self._settings.addresses:
-            raise CannotReach("This desk has no mail address of its own yet: set email.addresses in the configuration.")
+            raise CannotReach(N_("This desk has no mail address of its own yet. An administrator can add one."))
         return self._settings.addresses[0]
 
 

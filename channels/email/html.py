@@ -106,18 +106,7 @@ def clean(html: str) -> CleanHtml | None:
 
 
 def _cleaned(html: str) -> str:
-    return nh3.clean(
-        _REMOTE_SOURCE.sub(r"\1data-remote-src\2", html),
-        tags=_TAGS,
-        clean_content_tags=_TAGS_DROPPED_WHOLE,
-        attributes=_ATTRIBUTES,
-        attribute_filter=_allowed,
-        url_schemes=_SCHEMES,
-        url_relative="deny",
-        filter_style_properties=_STYLES,
-        link_rel="noopener noreferrer nofollow",
-        set_tag_attribute_values=_LINKS,
-    )
+    return _CLEANER.clean(_REMOTE_SOURCE.sub(r"\1data-remote-src\2", html))
 
 
 def _allowed(tag: str, name: str, value: str) -> str | None:
@@ -130,6 +119,19 @@ def _allowed(tag: str, name: str, value: str) -> str | None:
         address = "https:" + address if address[:2] == "//" else address
         return address if address[:7].lower() == "http://" or address[:8].lower() == "https://" else None
     return value
+
+
+_CLEANER = nh3.Cleaner(
+    tags=_TAGS,
+    clean_content_tags=_TAGS_DROPPED_WHOLE,
+    attributes=_ATTRIBUTES,
+    attribute_filter=_allowed,
+    url_schemes=_SCHEMES,
+    url_relative="deny",
+    filter_style_properties=_STYLES,
+    link_rel="noopener noreferrer nofollow",
+    set_tag_attribute_values=_LINKS,
+)
 
 
 def without_history(html: str) -> str | None:

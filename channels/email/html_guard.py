@@ -24,6 +24,8 @@ _ENDS = {
     name: re.compile(rf"</{name}\s*+>", re.IGNORECASE)
     for name in ("style", "script", "title", "noscript", "template", "svg", "math")
 } | {"<!--": re.compile("-->"), "<![": re.compile(">"), "<?": re.compile(">")}
+SMALL, SMALL_TAGS = 40_000, 512
+"""So little cannot be deep or broad enough to cost anything worth counting."""
 _ANY_TAG = re.compile(r"<[^<>]{0,20000}>")
 _BREAKS = re.compile(r"<(?:br|/p|/div|/tr|/li|/h[1-6]|/table|/blockquote)(?=[\s/>])[^<>]{0,200}>", re.IGNORECASE)
 
@@ -53,6 +55,8 @@ def is_within_guard(html: str) -> bool:
     """Bounded size, nesting, attributes for each tag, number of tags and of entities."""
     if len(html) > limits.HTML_BYTES or html.count("&") > limits.HTML_ENTITIES:
         return False
+    if len(html) <= SMALL and html.count("<") <= SMALL_TAGS:
+        return True
     depth, count = 0, 0
     open_tags: Counter[str] = Counter()
     position = 0

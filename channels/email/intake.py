@@ -114,10 +114,9 @@ def place(
     now: datetime,
 ) -> Placed:
     """Thread, store, start the wait, settle the arrival. Safe to run again: a settled arrival changes nothing."""
-    arrival = arrivals.get(tx.conn, arrival_id)
-    if arrival is None or arrival.state is not ArrivalState.NEW:
-        state = arrival.state if arrival else ArrivalState.SET_ASIDE
-        return Placed(state, "settled", entry_id=arrival.entry_id if arrival else None)
+    held = arrivals.held(tx, arrival_id)
+    if held is None or held[0] is not ArrivalState.NEW:
+        return Placed(held[0] if held else ArrivalState.SET_ASIDE, "settled", entry_id=held[1] if held else None)
     mail = understood.mail
     decision = decide(
         mail,
@@ -213,8 +212,7 @@ def _receive(
     if not decision.stranger and decision.named_other is None:
         # Awaited parents: an answer that overtook the mail it answers, or its sibling, finds the way by them.
         for parent in dict.fromkeys((*mail.in_reply_to[:1], *mail.references[-1:])):
-            if not any(one.conversation_id == conversation_id for one in mail_ids.find(tx.conn, [parent])):
-                mail_ids.register(tx, parent, conversation_id, entry_id=None, ours=False)
+            mail_ids.register(tx, parent, conversation_id, entry_id=None, ours=False)
         if mail.thread_root:
             mail_ids.register(tx, thread_index_id(mail.thread_root), conversation_id, entry_id=None, ours=False)
     return Placed(ArrivalState.PLACED, decision.evidence, conversation_id, received.entry_id)

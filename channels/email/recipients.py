@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from channels.email.addresses import MailAddress, address_list, fold, is_usable, without_plus
 from channels.email.record import AddressData, MailData
 from inbox.errors import BadInput
+from inbox.words import N_
 
 MOST_REFERENCES = 40
 
@@ -61,11 +62,11 @@ def _written(field: str, lines: Iterable[str]) -> list[MailAddress]:
         if not line.strip():
             continue
         if any(mark in line for mark in "\r\n\x00"):
-            raise BadInput(field, "An address has no line breaks.")
+            raise BadInput(field, N_("An address has no line breaks."))
         several = address_list([line.encode("utf-8", "replace")])
         loose = "<" not in line and any(" " in one.strip() for one in line.split(","))
         if not several or loose or not all(is_usable(one.address) for one in several):
-            raise BadInput(field, f"“{line[:80]}” is not a mail address.")
+            raise BadInput(field, N_("“%(written)s” is not a mail address."), written=line[:80])
         found.extend(several)
     return found
 

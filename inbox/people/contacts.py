@@ -77,6 +77,7 @@ _ADD_ADDRESS = Prepared(
     .values({c: bindparam(c) for c in ("contact_id", "kind", "value", "written", "created_at")})
     .returning(table(Address).c.id)
 )
+_KNOWN_AS = Prepared(select(Contact.name, Contact.language).where(Contact.id == bindparam("contact")))
 _IS_PARTICIPANT = Prepared(
     select(Participant.id).where(
         Participant.conversation_id == bindparam("conversation"), Participant.address_id == bindparam("address")
@@ -176,7 +177,7 @@ def _add(tx: Transaction, contact_id: ContactId, line: AddressLine, now: datetim
 
 
 def _fill_in(tx: Transaction, contact_id: ContactId, sender: Sender) -> None:
-    row = tx.conn.execute(select(Contact.name, Contact.language).where(Contact.id == contact_id)).one()
+    row = _KNOWN_AS.first(tx.conn, contact=contact_id)
     changes = {}
     if sender.name and not row.name:
         changes["name"] = sender.name[:200]

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from inbox.errors import NotFound
 from inbox.events import ArrivalKept, ArrivalSettled
-from inbox.store.models import Arrival, Entry
+from inbox.store.models import Arrival, Entry, table
+from inbox.store.prepared import Prepared
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import ArrivalId, ArrivalState, EntryId
 
@@ -38,16 +39,35 @@ class ArrivalRecord:
     entry_id: EntryId | None
 
 
+_SEEN = Prepared(select(Arrival.id).where(Arrival.dedupe_key == bindparam("dedupe_key")))
+_KEEP = Prepared(
+    insert(table(Arrival))
+    .values(
+        {
+            c: bindparam(c)
+            for c in ("source", "dedupe_key", "received_at", "raw", "envelope", "state", "attempts", "reason")
+        }
+    )
+    .returning(table(Arrival).c.id)
+)
+_STATE = Prepared(select(Arrival.state, Arrival.entry_id).where(Arrival.id == bindparam("arrival")).with_for_update())
+_SETTLE = Prepared(
+    update(table(Arrival))
+    .where(table(Arrival).c.id == bindparam("arrival"))
+    .values({c: bindparam(c) for c in ("state", "entry_id", "reason", "settled_at")})
+)
+
+
 def keep(
     tx: Transaction, *, source: str, dedupe_key: str, raw: bytes, envelope: Mapping[str, Any], now: datetime
 ) -> Kept:
     """Store once. Only after this has committed may the sender be told that we have it."""
-    known = tx.conn.execute(select(Arrival.id).where(Arrival.dedupe_key == dedupe_key[:200])).scalar()
+    known = _SEEN.scalar(tx.conn, dedupe_key=dedupe_key[:200])
     if known is not None:
         return Kept(ArrivalId(known), duplicate=True)
     arrival_id = ArrivalId(
-        tx.insert(
-            Arrival,
+        _KEEP.scalar(
+            tx.conn,
             source=source,
             dedupe_key=dedupe_key[:200],
             received_at=now,
@@ -72,12 +92,16 @@ def settle(
     reason: str = "",
 ) -> None:
     """Say what became of it: placed (with its entry), set aside or in the tray (with the reason)."""
-    tx.conn.execute(
-        update(Arrival)
-        .where(Arrival.id == arrival_id)
-        .values(state=state, entry_id=entry_id, reason=reason[:1000], settled_at=now)
+    _SETTLE.run(
+        tx.conn, arrival=arrival_id, state=state, entry_id=entry_id, reason=reason[:1000], settled_at=now
     )
     tx.record(ArrivalSettled(arrival_id))
+
+
+def held(tx: Transaction, arrival_id: ArrivalId) -> tuple[ArrivalState, EntryId | None] | None:
+    """How far an arrival has got, held until the commit: two processes cannot place it both. None when it is gone."""
+    row = _STATE.first(tx.conn, arrival=arrival_id)
+    return None if row is None else (ArrivalState(row.state), row.entry_id)
 
 
 def failed(tx: Transaction, arrival_id: ArrivalId, error: str, *, now: datetime) -> bool:

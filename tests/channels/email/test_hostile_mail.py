@@ -218,7 +218,7 @@ def test_the_guard_lets_ordinary_mail_through() -> None:
     rows = "".join(f'<tr style="a:b"><td width=1 height=2 align=left>{n}<br><p>x</td></tr>' for n in range(2_000))
     assert is_within_guard(f"<html><body><table>{rows}</table></body></html>")
     assert is_within_guard("<div>" * 100 + "x" + "</div>" * 100)
-    assert not is_within_guard("<div>" * 300)
+    assert not is_within_guard("<div>" * 600)
 
 
 @settings(max_examples=200, deadline=None)

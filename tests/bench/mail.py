@@ -1,0 +1,189 @@
+"""Mail taken in per second, beside a loop that only parses with `policy.default` and inserts each mail durably.
+
+Both see the same mails in the same run, in alternating batches, each on its own SQLite file with `synchronous=FULL`.
+Ours does all of it: keep the arrival, parse, thread, recognise copies, clean the HTML, store, start the wait, announce.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from pathlib import Path
+from time import perf_counter, process_time
+
+from channels.email.intake_worker import IntakeWorker
+from channels.email.keeping import fingerprint, keep_from_smtp
+from inbox.clock import SystemClock
+from inbox.events import AnyEvent
+from inbox.store.attachments import AttachmentFolder
+from inbox.store.database import open_database
+from tests.support.stores import SqliteTemplate
+
+ROUNDS = 3
+MAILS_IN_A_ROUND = 300
+OWN = frozenset({"help@shop.example"})
+
+Row = tuple[str, float, float, float]
+"""What was measured, ours, the reference, ours divided by the reference."""
+
+
+def mails(count: int, seed: int) -> list[bytes]:
+    """35 % plain, 35 % alternative, 10 % with a file of 100 kB, 20 % answers with a long history."""
+    chance = random.Random(seed)
+    words = "parcel invoice arrived broken please colour size thank you delivery address tomorrow ääkköset kiitos".split()
+
+    def prose(lines: int) -> str:
+        return "\n".join(" ".join(chance.choices(words, k=9)) for _ in range(lines))
+
+    made: list[bytes] = []
+    for number in range(count):
+        person = chance.randrange(count)
+        head = (
+            f"Received: from mx{number}.example by mail.shop.example with ESMTPS; Sat, 21 Nov 2026 10:00:00 +0200\r\n"
+            f"Received: from phone by mx{number}.example; Sat, 21 Nov 2026 09:59:58 +0200\r\n"
+            "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=customers.example; s=s1;\r\n"
+            f" h=from:to:subject:date; bh={base64.b64encode(chance.randbytes(32)).decode()};\r\n"
+            f" b={base64.b64encode(chance.randbytes(96)).decode()}\r\n"
+            f"From: =?utf-8?Q?P=C3=A4ivi_{person}?= <person{person}@customers.example>\r\n"
+            'To: "Shop, help" <help@shop.example>\r\nCc: A Friend <friend@customers.example>\r\n'
+            f"Subject: =?utf-8?Q?Tilaus_{seed}-{number}_?= =?utf-8?Q?k=C3=A4sittelyss=C3=A4?=\r\n"
+            "Date: Sat, 21 Nov 2026 10:00:00 +0200\r\n"
+            f"Message-ID: <{seed}.{number}.{chance.getrandbits(64):x}@customers.example>\r\nMIME-Version: 1.0\r\n"
+        )
+        kind = chance.random()
+        if kind < 0.35:
+            body = f"Content-Type: text/plain; charset=utf-8\r\n\r\n{prose(12)}"
+        elif kind < 0.70:
+            body = _alternative(prose(8), "".join(f"<p style='color:#333'>{prose(1)}</p>" for _ in range(8)))
+        elif kind < 0.80:
+            file = base64.encodebytes(chance.randbytes(100_000)).decode()
+            body = (
+                'Content-Type: multipart/mixed; boundary="m"\r\n\r\n--m\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n'
+                f"{prose(4)}\r\n--m\r\nContent-Type: application/pdf; name=a.pdf\r\n"
+                f"Content-Disposition: attachment; filename=a.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n{file}\r\n--m--"
+            )
+        else:
+            references = " ".join(f"<{seed}.{number}.{n}@customers.example>" for n in range(20))
+            head += f"In-Reply-To: <{seed}.{number}.19@customers.example>\r\nReferences: {references}\r\n"
+            history = "\n".join("> " + line for line in prose(150).split("\n"))
+            quoted = "".join(f"<p>{prose(1)}</p>" for _ in range(150))
+            body = _alternative(
+                f"{prose(2)}\n\nOn Fri, Nov 20, 2026 at 4:05 PM Shop <help@shop.example> wrote:\n{history}",
+                f"<div>{prose(2)}</div><div class='gmail_quote'>On Fri wrote:<blockquote>{quoted}</blockquote></div>",
+            )
+        made.append((head + body + "\r\n").encode())
+    return made
+
+
+def _alternative(text: str, html: str) -> str:
+    return (
+        'Content-Type: multipart/alternative; boundary="a"\r\n\r\n--a\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n'
+        f"{text}\r\n--a\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html><body>{html}</body></html>\r\n--a--"
+    )
+
+
+@dataclass(slots=True)
+class Taken:
+    """Seconds on the clock and of processor time for a batch."""
+
+    wall_s: float
+    cpu_s: float
+
+
+class Reference:
+    """Parse with the standard library's modern policy, read what a desk needs, one durable insert for each mail."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("CREATE TABLE mails (id INTEGER PRIMARY KEY, message_id, sender, subject, body, raw BLOB)")
+
+    def take_in(self, batch: Sequence[bytes]) -> Taken:
+        begin, cpu = perf_counter(), process_time()
+        for raw in batch:
+            message = message_from_bytes(raw, policy=policy.default)
+            part = message.get_body(("plain", "html"))  # type: ignore[attr-defined]
+            self._db.execute(
+                "INSERT INTO mails (message_id, sender, subject, body, raw) VALUES (?, ?, ?, ?, ?)",
+                (str(message["Message-ID"]), str(message["From"]), str(message["Subject"]), part.get_content(), raw),
+            )
+        return Taken(perf_counter() - begin, process_time() - cpu)
+
+    def close(self) -> None:
+        self._db.close()
+
+
+async def bench(*, rounds: int = ROUNDS, count: int = MAILS_IN_A_ROUND) -> list[Row]:
+    with tempfile.TemporaryDirectory(prefix="mail-bench-") as name:
+        folder = Path(name)
+        template = SqliteTemplate()
+        url = template.copy()
+        clock = SystemClock()
+        db = open_database(url, now=clock.now, durable={})
+        announced = 0
+
+        def announce(happened: Sequence[AnyEvent]) -> None:
+            nonlocal announced
+            announced += len(happened)
+
+        db.on_commit(announce)
+        reference = Reference(folder / "reference.sqlite")
+        ours, theirs = Taken(0, 0), Taken(0, 0)
+        try:
+            async with IntakeWorker(db, clock, AttachmentFolder(folder / "attachments"), OWN) as worker:
+                for number in range(rounds + 1):
+                    batch = mails(count if number else 20, seed=number)
+                    reference_took = reference.take_in(batch)
+                    begin, cpu = perf_counter(), process_time()
+                    # As the listener does it: many peers at once, each answered after its own commit.
+                    await asyncio.gather(
+                        *(
+                            db.write(
+                                keep_from_smtp,
+                                raw,
+                                source="smtp",
+                                sender="person@customers.example",
+                                recipients=["help@shop.example"],
+                                peer="127.0.0.1",
+                                digest=fingerprint(raw),
+                                now=clock.now(),
+                            )
+                            for raw in batch
+                        )
+                    )
+                    await worker.work_off()
+                    took = Taken(perf_counter() - begin, process_time() - cpu)
+                    if number:  # the first, small one warms up
+                        ours.wall_s += took.wall_s
+                        ours.cpu_s += took.cpu_s
+                        theirs.wall_s += reference_took.wall_s
+                        theirs.cpu_s += reference_took.cpu_s
+        finally:
+            reference.close()
+            await db.close()
+            template.drop(url)
+            template.remove()
+        if not announced:
+            raise AssertionError("nothing was announced: the measured path is not the real one")
+    total = rounds * count
+    return [
+        ("mail taken in, mails/s", total / ours.wall_s, total / theirs.wall_s, theirs.wall_s / ours.wall_s),
+        ("mail taken in, CPU ms each", ours.cpu_s / total * 1e3, theirs.cpu_s / total * 1e3, ours.cpu_s / theirs.cpu_s),
+    ]
+
+
+def main() -> None:
+    for name, ours, theirs, ratio in asyncio.run(bench()):
+        sys.stdout.write(f"{name:30} ours {ours:10.2f}   parse and insert {theirs:10.2f}   ratio {ratio:6.2f}\n")
+
+
+if __name__ == "__main__":
+    main()
