@@ -134,11 +134,12 @@ async def test_accepting_and_running_out_at_the_same_moment_settle_it_once(
 ) -> None:
     handoff_id = await handing.offer(handing.bea)
     clock.advance(OFFER_LASTS)
-    accepted, returned = await asyncio.gather(
+    results: list[Any] = await asyncio.gather(
         handing.do(handoff.accept, handoff_id, by=handing.bea),
         handing.do(handoff.return_due),
         return_exceptions=True,
     )
+    accepted, returned = results
     happened = await handing.happened()
     assert ("handoff_accepted" in happened) + ("handoff_returned" in happened) == 1
     if isinstance(accepted, BaseException):

@@ -11,7 +11,6 @@ from inbox.queue_key import NOT_WAITING, queue_key
 from inbox.vocabulary import ChannelKind, ConversationId, OperatorId
 from tests.support.verbs import VerbDesk
 
-
 NOBODY = OperatorId(0)
 
 

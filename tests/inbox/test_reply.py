@@ -156,7 +156,7 @@ async def test_files_of_others_cannot_be_sent(desk: VerbDesk, clock: ManualClock
 async def test_sending_forgets_the_draft(desk: VerbDesk, clock: ManualClock) -> None:
     ann = await desk.operator("Ann")
     asked = await desk.chat("Hello?")
-    for kind in ("reply", "note"):
+    for kind in (EntryKind.REPLY, EntryKind.NOTE):
         await desk.db.write(save, asked.conversation_id, ann, kind, "Good mor", {}, now=clock.now())
     await desk.reply(asked.conversation_id, ann, "Good morning!")
     view = await desk.db.read(open_conversation, asked.conversation_id, ann)
