@@ -192,7 +192,7 @@ export function SlotDialog({ callback }) {
   return html`<${Dialog} title=${t("Agree a time for the call")} close=${shut} submit=${submit}>
     <p class="hint">${t("Until then the clock stands, because the customer agreed.")}</p>
     <div class="side-by-side">
-      <div class="field"><label for="slot-from">${t("From")}</label><input id="slot-from" type="datetime-local" value=${from} onInput=${(/** @type {any} */ event) => setFrom(event.target.value)} /></div>
+      <div class="field"><label for="slot-from">${t("From (time)")}</label><input id="slot-from" type="datetime-local" value=${from} onInput=${(/** @type {any} */ event) => setFrom(event.target.value)} /></div>
       <div class="field"><label for="slot-to">${t("To (time)")}</label><input id="slot-to" type="datetime-local" value=${to} onInput=${(/** @type {any} */ event) => setTo(event.target.value)} /></div>
     </div>
     ${problem && html`<p class="error" role="alert">${problem}</p>`}
