@@ -49,6 +49,7 @@ _MEANINGS: Mapping[str, str] = {
     "no_author": N_("It names no author."),
     "several_reply_to": N_("It wants answers to go to several addresses."),
     "reply_to_ourselves": N_("It wants answers to go to this desk."),
+    "not_named": N_("It does not name this desk among its recipients."),
     "spam": N_("It was marked as spam."),
     "dmarc_fail": N_("Its sender could not be verified."),
     "unreadable": N_("It could not be read. The original is attached."),

@@ -51,6 +51,7 @@ class IntakeWorker:
         self._db, self._clock, self._folder, self._own = db, clock, folder, own_addresses
         self._woken = asyncio.Event()
         self._busy: set[int] = set()
+        self._late: set[asyncio.Task[None]] = set()
         self._parsers: ThreadPoolExecutor | None = None
 
     async def __aenter__(self) -> IntakeWorker:
@@ -60,6 +61,8 @@ class IntakeWorker:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for late in list(self._late):
+            late.cancel()
         if self._parsers is not None:
             self._parsers.shutdown(wait=False, cancel_futures=True)
 
@@ -99,7 +102,7 @@ class IntakeWorker:
         return [found[number] for number in sorted(found) if number not in self._busy]
 
     async def _take_in(self, waiting: Sequence[ArrivalRecord]) -> None:
-        """Arrivals are placed in their order; one that takes long to read is overtaken, then waited for."""
+        """Arrivals are placed in their order; one that takes long to read is overtaken and placed when it is read."""
         assert self._parsers is not None, "use it in an `async with`"
         loop = asyncio.get_running_loop()
         readings = [
@@ -108,12 +111,13 @@ class IntakeWorker:
         ]
         self._busy.update(one.arrival.id for one in readings)
         placing: list[asyncio.Task[None]] = []
-        late: list[_Reading] = []
         try:
             for reading in readings:
                 done, _ = await asyncio.wait({reading.understood}, timeout=LETS_OTHERS_PASS_SECONDS)
                 if not done:
-                    late.append(reading)
+                    late = loop.create_task(self._place_late(reading), name="late-mail")
+                    self._late.add(late)
+                    late.add_done_callback(self._late.discard)
                     continue
                 task = loop.create_task(self._place(reading))
                 placing.append(task)
@@ -121,15 +125,24 @@ class IntakeWorker:
                     await task
                 else:
                     await asyncio.sleep(0)  # the write is queued now, and the next one behind it
-            for reading in late:
-                done, _ = await asyncio.wait({reading.understood}, timeout=GIVES_UP_SECONDS)
-                if done:
-                    await self._place(reading)
-                else:
-                    await self._failed(reading.arrival, f"Reading it took longer than {GIVES_UP_SECONDS:.0f} seconds.")
             await asyncio.gather(*placing)
-        finally:
-            self._busy.difference_update(one.arrival.id for one in readings)
+        except BaseException:
+            self._busy.clear()
+            raise
+
+    async def _place_late(self, reading: _Reading) -> None:
+        done, _ = await asyncio.wait({reading.understood}, timeout=GIVES_UP_SECONDS)
+        if done:
+            await self._place(reading)
+        else:
+            await self._failed(reading.arrival, f"Reading it took longer than {GIVES_UP_SECONDS:.0f} seconds.")
+            self._busy.discard(reading.arrival.id)
+        self._woken.set()
+
+    async def all_read(self) -> None:
+        """Return when no mail is still being read that was overtaken by others."""
+        while self._late:
+            await asyncio.wait(set(self._late))
 
     async def _place(self, reading: _Reading) -> None:
         try:
@@ -146,6 +159,8 @@ class IntakeWorker:
         except Exception as error:
             log.exception("mail could not be placed", arrival=reading.arrival.id)
             await self._failed(reading.arrival, f"{type(error).__name__}: {error}")
+        finally:
+            self._busy.discard(reading.arrival.id)
 
     async def _failed(self, arrival: ArrivalRecord, error: str) -> None:
         await self._db.write(arrivals.failed, arrival.id, error, now=self._clock.now())

@@ -63,6 +63,7 @@ class Facts:
     return_path: str | None
     is_report: bool
     own_addresses: Collection[str]  # folded
+    named: Collection[str] = ()  # everybody in To and Cc, folded
 
 
 Rule = Callable[[Facts], str | None]
@@ -183,6 +184,13 @@ def has_no_author(facts: Facts) -> str | None:
     return None if facts.author.address else "no_author"
 
 
+def does_not_name_us(facts: Facts) -> str | None:
+    """We were in Bcc, or a list or a rule brought it here: whoever wrote it did not ask us."""
+    if facts.own_addresses and not any(without_plus(one) in facts.own_addresses for one in facts.named):
+        return "not_named"
+    return None
+
+
 def answers_go_astray(facts: Facts) -> str | None:
     """Reply-To to ourselves would loop; to several people it is a lever for spreading mail."""
     if len(facts.reply_to) > 1:
@@ -230,6 +238,7 @@ _SILENT: tuple[Rule, ...] = (
     suppresses_answers,
     has_loop_marks,
     answers_go_astray,
+    does_not_name_us,
     is_spam,
     fails_authentication,
 )

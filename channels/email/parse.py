@@ -75,6 +75,7 @@ def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) 
     if return_path is None and "return-path" in headers:
         return_path = headers.plain("return-path").strip("<> ")
     report_type = root.params.get("report-type", "").lower() if root.kind == "multipart/report" else ""
+    to, cc = address_list(headers.all("to")), address_list(headers.all("cc"))
     facts = Facts(
         headers=headers,
         kind=root.kind,
@@ -85,6 +86,7 @@ def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) 
         return_path=return_path,
         is_report=any(leaf.kind in STATUS_KINDS for leaf in content.leaves),
         own_addresses=own_addresses,
+        named=[one.folded for one in (*to, *cc)],
     )
     machine = written_by(facts)
     report: DeliveryReport | None = None
@@ -105,8 +107,8 @@ def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) 
         author=author,
         sender=sender,
         reply_to=facts.reply_to,
-        to=address_list(headers.all("to")),
-        cc=address_list(headers.all("cc")),
+        to=to,
+        cc=cc,
         delivered_to=_delivered_to(headers),
         return_path=return_path,
         subject=subject,

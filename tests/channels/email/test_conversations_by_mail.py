@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from email.message import EmailMessage
+from typing import Any
 
 import aiosmtplib
+import pytest
 
+from channels.email import intake_worker
+from channels.email.parse import parse
 from inbox.reply import Recipients
 from inbox.vocabulary import ArrivalState, Delivery, EntryKind
-from tests.channels.email.desk import MailDesk, mail
+from tests.channels.email.desk import MailDesk, mail, until
 
 
 async def send(desk: MailDesk, raw: bytes, *, sender: str = "anna@customers.test", to: str = "help@desk.test") -> None:
@@ -275,3 +280,61 @@ async def test_an_attachment_is_stored_and_its_name_is_safe(desk: MailDesk) -> N
     (file,) = entry.attachments
     assert (file.name, file.media_type) == ("paäss.png", "image/png")
     assert desk.attachments.path(file.digest).read_bytes().startswith(b"\x89PNG")
+
+
+async def test_an_answer_that_overtakes_its_parent_meets_it_in_one_conversation(desk: MailDesk) -> None:
+    await send(
+        desk,
+        mail(
+            "I agree with Anna.",
+            from_="carl@customers.test",
+            message_id="<carl@customers.test>",
+            subject="Re: My parcel",
+            headers=["Cc: anna@customers.test", "In-Reply-To: <one@customers.test>"],
+        ),
+    )
+    await send(desk, mail("Where is it?", headers=["Cc: carl@customers.test"]))
+    (conversation,) = await desk.conversations()
+    assert await desk.texts(conversation) == ["I agree with Anna.", "Where is it?"]
+
+
+async def test_a_changed_subject_stays_in_the_conversation_and_is_shown(desk: MailDesk) -> None:
+    await send(desk, mail("First"))
+    await send(
+        desk,
+        mail(
+            "By the way",
+            subject="An invoice",
+            message_id="<two@customers.test>",
+            headers=["In-Reply-To: <one@customers.test>"],
+        ),
+    )
+    (conversation,) = await desk.conversations()
+    entry = (await desk.timeline(conversation))[-1]
+    assert entry.data["mail"]["subject_changed"] == "My parcel"
+
+
+async def test_a_mail_that_takes_long_to_read_lets_the_others_pass(
+    desk: MailDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go_on = threading.Event()
+
+    def slow(raw: bytes, **more: Any) -> Any:
+        if b"Slow" in raw:
+            may_go_on.wait(30)
+        return parse(raw, **more)
+
+    monkeypatch.setattr(intake_worker, "parse", slow)
+    monkeypatch.setattr(intake_worker, "LETS_OTHERS_PASS_SECONDS", 0.05)
+    async with aiosmtplib.SMTP(hostname="127.0.0.1", port=desk.status.ports.smtp, start_tls=False) as client:
+        for text, name in (("Slow", "a"), ("Quick", "b")):
+            raw = mail(text, message_id=f"<{name}@customers.test>", subject=text)
+            await client.sendmail("anna@customers.test", ["help@desk.test"], raw)
+
+    async def quick_is_there() -> bool:
+        return [await desk.texts(one) for one in await desk.conversations()] == [["Quick"]]
+
+    await until(quick_is_there)
+    may_go_on.set()
+    await desk.settled()
+    assert sorted([(await desk.texts(one))[0] for one in await desk.conversations()]) == ["Quick", "Slow"]
