@@ -76,8 +76,10 @@ class Config(DeskConfig):
 
 
 def load_config(path: Path) -> Config:
-    """Raises ConfigError naming all that is wrong."""
-    return read_config(path, Config)
+    """Raises ConfigError naming all that is wrong, missing secrets included."""
+    config = read_config(path, Config)
+    keep_folder = (path.parent / config.email.keep_folder).absolute()
+    return config.model_copy(update={"email": config.email.model_copy(update={"keep_folder": keep_folder})})
 
 
 def secret_of(config: DeskConfig) -> str:
@@ -195,7 +197,7 @@ def _channels(
     chat.namespace.news.append(desk.visitor_news)
     desk.on_operator_writing.append(chat.namespace.operator_writing)
     email = email_channel(db, clock, config.email, words, folder, house=config.desk.name, status=email_status)
-    phone = phone_channel(db, clock, config.phone)
+    phone = phone_channel(db, clock, config.phone, remote_of=remote_of)
     return [chat.channel, email, phone]
 
 

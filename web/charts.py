@@ -71,22 +71,24 @@ def line_chart(
         parts.append(f'<line class="chart-grid" x1="{left}" x2="{left + width}" y1="{y(value)}" y2="{y(value)}"/>')
         parts.append(f'<text class="chart-text end" x="{left - 6}" y="{y(value) + 4}">{escape(shown(value))}</text>')
     if band is not None:
-        parts.append(f'<text class="chart-text" x="{left + 6}" y="{y(band.high) + 14}">{escape(band.name)}</text>')
+        label = f'<text class="chart-text chart-label" x="{left + 6}" y="{y(band.high) - 5}">{escape(band.name)}</text>'
     for index in range(0, len(labels), size.every):
         parts.append(
             f'<text class="chart-text middle" x="{x(index)}" y="{size.height - 6}">{escape(labels[index])}</text>'
         )
-    ends: list[tuple[float, str]] = []
-    for line in series:
+    ends: list[tuple[float, int, str]] = []
+    for place, line in enumerate(series):
         parts += _line(line, x, y)
         last = next((v for v in reversed(line.values) if v is not None), None)
         if last is not None:
-            ends.append((y(last), f"{line.name} {shown(last)}"))
+            ends.append((y(last), -place, f"{line.name} {shown(last)}"))
+    if band is not None:
+        parts.append(label)
     for at, name in _apart(ends, 15, top + height):
         parts.append(
             f'<text class="chart-text chart-name" x="{left + width + 8}" y="{round(at + 4, 1)}">{escape(name)}</text>'
         )
-    said = "; ".join(name for _, name in sorted(ends))
+    said = "; ".join(name for *_, name in sorted(ends))
     return Markup(
         f'<svg class="chart {escape(size.kind)}" viewBox="0 0 {size.width} {size.height}" role="img" '
         f'aria-label="{escape(title)}: {escape(said)}">{"".join(parts)}</svg>'
@@ -168,10 +170,10 @@ def _nice(value: float) -> float:
         step *= 10
 
 
-def _apart(ends: list[tuple[float, str]], least: float, lowest: float) -> list[tuple[float, str]]:
+def _apart(ends: list[tuple[float, int, str]], least: float, lowest: float) -> list[tuple[float, str]]:
     """Labels moved so that none covers another and none falls below the axis."""
     placed: list[tuple[float, str]] = []
-    for at, name in sorted(ends):
+    for at, _, name in sorted(ends):
         placed.append((max(at, placed[-1][0] + least) if placed else at, name))
     over = placed[-1][0] - lowest if placed else 0
     return [(at - over, name) for at, name in placed] if over > 0 else placed

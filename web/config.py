@@ -131,34 +131,50 @@ def read_config(path: Path, model: type[C]) -> C:
     try:
         config = model.model_validate(resolved)
     except ValidationError as error:
-        named = {problem.partition(":")[0] for problem in problems}
-        problems += [text for text in _sentences(error, model) if text.partition(":")[0] not in named]
+        named = tuple(problem.partition(":")[0] for problem in problems)
+        problems += [text for text in _sentences(error, model) if not (named and text.startswith(named))]
         raise ConfigError(problems) from None
     if problems:
         raise ConfigError(problems)
     return _anchored(config, path.parent)
 
 
+_MISSING = "?" * 32
+"""Stands in for a secret that is not there, so that only its absence is complained about."""
+
+
 def _with_secrets(value: Any, at: str, folder: Path, problems: list[str]) -> Any:
+    """Secrets are written `env:NAME` or `file:PATH`; `{ env = "NAME" }` and `{ file = "PATH" }` say the same."""
     if isinstance(value, Mapping):
+        if len(value) == 1:
+            [(kind, name)] = value.items()
+            if kind in ("env", "file") and isinstance(name, str):
+                return {"value": _secret(kind, name, at, folder, problems)}
         return {k: _with_secrets(v, f"{at}.{k}" if at else k, folder, problems) for k, v in value.items()}
     if isinstance(value, list):
         return [_with_secrets(v, f"{at}[{n}]", folder, problems) for n, v in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-    kind, colon, name = value.partition(":")
-    if colon and kind == "env":
-        found = os.environ.get(name)
+    if isinstance(value, str):
+        kind, colon, name = value.partition(":")
+        if colon and kind in ("env", "file"):
+            return _secret(kind, name, at, folder, problems)
+    return value
+
+
+def _secret(kind: str, name: str, at: str, folder: Path, problems: list[str]) -> str:
+    if kind == "env":
+        found = os.environ.get(name, "")
         if not found:
             problems.append(f"{at}: the environment has no {name}")
-        return found or ""
-    if colon and kind == "file":
+    else:
         try:
-            return (folder / name).read_text().strip()
+            found = (folder / name).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
             problems.append(f"{at}: cannot read {name}: {getattr(error, 'strerror', None) or error}")
-            return ""
-    return value
+            found = ""
+        else:
+            if not found:
+                problems.append(f"{at}: {name} is empty")
+    return found or _MISSING
 
 
 def _sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:

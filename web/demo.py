@@ -141,7 +141,8 @@ def _say(console: Console, config: Config, apps: Sequence[web.Application], shop
     source: PhoneSource = config.phone.sources[0]
     smtp_port = config.email.listener.smtp_port
     mail = (
-        f"printf 'From: Maya Lind <maya@lind.example>\\nTo: {SUPPORT_ADDRESS}\\nSubject: Hello\\n\\nIs anybody there?\\n' | "
+        f"printf 'From: Maya Lind <maya@lind.example>\\nTo: {SUPPORT_ADDRESS}\\nSubject: Hello\\n\\nAnybody there?\\n'"
+        " | "
         f"curl -sS smtp://{address}:{smtp_port} --mail-from maya@lind.example --mail-rcpt {SUPPORT_ADDRESS} -T -"
     )
     accounts = Table(box=None, pad_edge=False, header_style="bold")

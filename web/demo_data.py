@@ -203,8 +203,9 @@ async def seed(story: Story) -> None:
         )
     for name in ("Bea", "Jonas"):
         await story.db.write(operators.set_presence, story.staff[name], Presence.ONLINE, now=story.at(400))
-    # Side by side, so that they share commits.
-    await asyncio.gather(*_earlier_today(story), *_now(story))
+    # Side by side, so that they share commits; but nobody waits before being answered earlier.
+    await asyncio.gather(*_earlier_today(story))
+    await asyncio.gather(*_now(story))
     for name in ("Bea", "Jonas"):
         await story.db.write(operators.set_presence, story.staff[name], Presence.OFFLINE, now=story.at(0))
 
