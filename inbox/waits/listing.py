@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 from inbox.queue_key import microseconds, moment
 from inbox.store.models import Contact, Conversation, Operator, Wait, WaitLine
 from inbox.vocabulary import ChannelKind, ConversationId, Ending, OperatorId, WaitId, WaitStep
+from inbox.waits import ledger
 from inbox.waits.figures import Figure, condition, today
 
 PIECE = 100
@@ -71,6 +72,8 @@ def behind(
 ) -> Behind:
     """The waits a figure counts: running ones longest first, others by how long they took.
 
+    Running ones have their clocks as they stand now.
+
     `operator_id`: of conversations this operator owns (running) or of waits they ended. `since`: instead of today.
     """
     which = condition(figure, now=now, since=since or today(conn, now))
@@ -91,7 +94,7 @@ def behind(
     more, rows = len(rows) > limit, rows[:limit]
     last = rows[-1] if more else None
     return Behind(
-        [_record(row) for row in rows],
+        [_record(row) if row.ended_at is not None else _running(conn, row, now) for row in rows],
         None
         if last is None
         else (microseconds(last.started_at) if by_start else -(2**31 if last.net_s is None else last.net_s), last.id),
@@ -124,6 +127,12 @@ def _waits() -> Any:
         .join(Contact, Contact.id == Conversation.contact_id)
         .outerjoin(Operator, Operator.id == Wait.ended_by)
     )
+
+
+def _running(conn: Connection, row: Any, now: datetime) -> WaitRecord:
+    clocks = ledger.clocks(conn, row, now)
+    wall_s, open_s, net_s = (int(span.total_seconds()) for span in (clocks.wall, clocks.open, clocks.net))
+    return replace(_record(row), wall_s=wall_s, open_s=open_s, net_s=net_s)
 
 
 def _record(row: Any) -> WaitRecord:

@@ -36,7 +36,9 @@ class WallDesk(BrowserDesk):
         await self.db.write(set_hours, "Europe/Helsinki", {"weekly": weekly}, by=None, now=NOON - timedelta(days=40))
         supervisor = await self.operator("Sofia Supervisor", Role.SUPERVISOR)
         people = [await self.operator(name) for name in ("Mia Novak", "Jonas Lind", "Ines Costa", "Sam Okafor")]
-        for person, presence in zip(people, (Presence.ONLINE, Presence.ONLINE, Presence.FINISHING, Presence.AWAY), strict=True):
+        for person, presence in zip(
+            people, (Presence.ONLINE, Presence.ONLINE, Presence.FINISHING, Presence.AWAY), strict=True
+        ):
             await self.db.write(operators.set_presence, person, presence, now=NOON)
         first = await self.chat("Olivia Hart", "My parcel is empty.", minutes=6.7)
         for name, minutes in (("Bo Ek", 4.2), ("Kim Ito", 3.5), ("Lea Roth", 2.0), ("Ari Salo", 1.0)):
@@ -60,7 +62,12 @@ def _past(tx: Transaction, conversation_id: ConversationId, by: OperatorId) -> N
             if begins > NOON - timedelta(minutes=10) or (weekend and not 18 <= half_hour < 34):
                 continue
             for number in range(3):
-                busy = 1.6 + 1.2 * sin(half_hour / 3 + 2) + 0.5 * sin(day + half_hour) + (0.9 if half_hour in (18, 19, 20) else 0)
+                busy = (
+                    1.6
+                    + 1.2 * sin(half_hour / 3 + 2)
+                    + 0.5 * sin(day + half_hour)
+                    + (0.9 if half_hour in (18, 19, 20) else 0)
+                )
                 net_s = int(60 * max(0.3, busy) * (0.6 + 0.55 * number)) + (day * 7 + half_hour * 3) % 37
                 started = begins + timedelta(minutes=7 * number)
                 left = (day + half_hour + number) % 41 == 0

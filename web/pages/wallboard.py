@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
-from babel.dates import format_date, format_time, get_day_names
+from babel.dates import format_skeleton, format_time, get_day_names
 from babel.numbers import format_decimal, format_percent
 
 from inbox.errors import NotFound
@@ -34,7 +34,7 @@ TOKEN_CHARS = range(20, 101)
 FEW = 3
 """Below this a cell of the week says that it stands on little."""
 
-WIDE, NARROW = Size(760, 262, 2, "chart-wide"), Size(360, 240, 4, "chart-narrow")
+WIDE, NARROW = Size(760, 236, 2, "chart-wide"), Size(360, 240, 4, "chart-narrow")
 
 CHANNELS: Mapping[ChannelKind, str] = {
     ChannelKind.CHAT: N_("Chat"),
@@ -272,7 +272,12 @@ def minutes(language: str, seconds: float) -> str:
 
 
 def _time(language: str, moment: datetime, zone: ZoneInfo) -> str:
-    return str(format_time(moment, "short", tzinfo=zone, locale="en_GB" if language == "en" else language))
+    return str(format_time(moment, "short", tzinfo=zone, locale=_locale(language)))
+
+
+def _locale(language: str) -> str:
+    """English words come with the day before the month and 24 hours."""
+    return "en_GB" if language == "en" else language
 
 
 def _longest(words: Words, language: str, live: Live) -> dict[str, Any]:
@@ -389,7 +394,7 @@ def _week(words: Words, language: str, cells: Sequence[HeatCell], live: Live) ->
 
 
 def _row(words: Words, language: str, zone: ZoneInfo, wait: WaitRecord, at: datetime) -> dict[str, Any]:
-    local = wait.started_at.astimezone(zone)
+    day = format_skeleton("MMMd", wait.started_at.astimezone(zone), locale=_locale(language))
     told = ""
     if wait.told_low_s is not None:
         told = (
@@ -413,13 +418,10 @@ def _row(words: Words, language: str, zone: ZoneInfo, wait: WaitRecord, at: date
         "name": wait.contact_name or words.say(language, N_("Unknown")),
         "subject": wait.subject,
         "channel": words.say(language, CHANNELS[wait.channel]),
-        "started": f"{format_date(local, 'short', locale=language)} {_time(language, wait.started_at, zone)}",
+        "started": f"{day} {_time(language, wait.started_at, zone)}",
         "state": state,
-        "net": duration(words, language, wait.net_s) if wait.ended_at else "",
-        "wall": duration(words, language, wait.wall_s)
-        if wait.wall_s is not None
-        else duration(words, language, int((at - wait.started_at).total_seconds())),
-        "running_since": wait.started_at if wait.ended_at is None else None,
+        "net": duration(words, language, wait.net_s),
+        "wall": duration(words, language, wait.wall_s),
         "outcome": outcome,
         "by": wait.ended_by,
         "told": told,
