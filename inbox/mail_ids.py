@@ -16,7 +16,16 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from inbox.store.models import Address, Contact, Conversation, Entry, MailId, Participant, table
 from inbox.store.prepared import Prepared
 from inbox.store.transaction import Transaction
-from inbox.vocabulary import AddressKind, Author, ChannelKind, ConversationId, EntryId, EntryKind, OperatorId
+from inbox.vocabulary import (
+    AddressKind,
+    Author,
+    ChannelKind,
+    ConversationId,
+    EntryId,
+    EntryKind,
+    OperatorId,
+    Status,
+)
 
 MAX_ID_CHARS = 998
 MERGES_FOLLOWED = 20
@@ -151,6 +160,15 @@ _TAKES_PART = Prepared(
     )
     .limit(1)
 )
+
+
+def closed_at(conn: Connection, conversation_id: ConversationId) -> datetime | None:
+    """None while it is not closed."""
+    return conn.execute(
+        select(Conversation.closed_at).where(
+            Conversation.id == conversation_id, Conversation.status == Status.CLOSED
+        )
+    ).scalar()
 
 
 def is_participant(conn: Connection, conversation_id: ConversationId, folded: str) -> bool:

@@ -72,6 +72,7 @@ _MEANINGS: Mapping[str, str] = {
     "thread_index": N_("It belongs to the same thread in Outlook."),
     "awaited_parent": N_("Other mails of this conversation answer it."),
     "subject": N_("Its sender and its subject are those of this conversation."),
+    "continues": N_("It answers a conversation that was closed long ago."),
     "new": N_("It began this conversation."),
 }
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from channels.channel import Channel
 from channels.email.addressing import EmailAddressing
@@ -43,7 +44,8 @@ def email_channel(
     """`house`: the name under every signature. `status` is kept up to date while the channel runs."""
     state = status if status is not None else EmailStatus()
     state.outgoing = settings.outgoing is not None
-    worker = IntakeWorker(db, clock, folder, settings.own_addresses())
+    reopen_for = None if settings.reopen_days is None else timedelta(days=settings.reopen_days)
+    worker = IntakeWorker(db, clock, folder, settings.own_addresses(), reopen_for=reopen_for)
 
     @asynccontextmanager
     async def listener() -> AsyncIterator[None]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from html import unescape
-from urllib.parse import quote
 
 import nh3
 from inscriptis import get_text
@@ -77,8 +75,6 @@ _FORWARDED = re.compile(
 _REMOTE_SOURCE = re.compile(
     r"(<img(?=[\s/])[^<>]{0,8000}?[\s\"'/])src(\s{0,10}=\s{0,10}[\"']?\s{0,10}(?:https?:)?//)", re.IGNORECASE
 )
-_HELD_BACK = re.compile(r'data-remote-src="([^"]{0,8000})"')
-_CID_SOURCE = re.compile(r'src="cid:([^"]{0,400})"')
 _NO_LINKS = ParserConfig(display_links=False, display_images=False)
 
 
@@ -207,21 +203,6 @@ def _drop_from(node: LexborNode) -> None:
         if current is node:
             current.decompose()
         current = parent
-
-
-def with_remote_images(cleaned: str, through: str) -> str:
-    """Cleaned HTML after the reader asked for pictures. `through`: address of our proxy, the picture's goes behind."""
-    return _HELD_BACK.sub(lambda found: f'src="{through}{quote(unescape(found[1]), safe="")}"', cleaned)
-
-
-def with_inline_images(cleaned: str, places: dict[str, str]) -> str:
-    """Pictures that came with the mail, put in place. `places`: Content-ID → our address for the attachment."""
-    return _CID_SOURCE.sub(lambda found: _place(found[1], places), cleaned)
-
-
-def _place(content_id: str, places: dict[str, str]) -> str:
-    address = places.get(unescape(content_id))
-    return f'src="{address}"' if address is not None else 'src=""'
 
 
 def text_of(html: str) -> str:

@@ -1,7 +1,7 @@
 """One thread for each watched mailbox. The watermark moves only after the mail is committed, so nothing is skipped.
 
-A thread of its own and not the loop's pool: a waiting IDLE would eat the pool. IMAPClient in a thread, because the
-asyncio client hung on refused tokens and dropped lines (see docs/decisions).
+A thread of its own and not the loop's pool: a waiting IDLE would eat the pool. Why IMAPClient and threads:
+docs/decisions/0006-one-thread-for-each-mailbox.md.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -111,6 +111,7 @@ def place(
     *,
     own_addresses: Collection[str],
     envelope_recipients: Sequence[str] = (),
+    reopen_for: timedelta | None = None,
     now: datetime,
 ) -> Placed:
     """Thread, store, start the wait, settle the arrival. Safe to run again: a settled arrival changes nothing."""
@@ -125,7 +126,7 @@ def place(
         envelope_recipients=[fold(one) for one in envelope_recipients],
         now=now,
     )
-    placed = _act(tx, arrival_id, understood, decision, own_addresses, envelope_recipients, now)
+    placed = _act(tx, arrival_id, understood, decision, own_addresses, envelope_recipients, reopen_for, now)
     arrivals.settle(tx, arrival_id, placed.state, now=now, entry_id=placed.entry_id, reason=placed.reason)
     return placed
 
@@ -137,6 +138,7 @@ def _act(
     decision: Decision,
     own_addresses: Collection[str],
     envelope_recipients: Sequence[str],
+    reopen_for: timedelta | None,
     now: datetime,
 ) -> Placed:
     mail = understood.mail
@@ -150,7 +152,7 @@ def _act(
         return _report(tx, mail, decision.conversation_id, decision.entry_id, now)
     if decision.outcome is Outcome.NEW and mail.machine is not None and mail.machine.kind in _ANSWERS_NOBODY:
         return Placed(ArrivalState.SET_ASIDE, f"{mail.machine.kind}: {mail.machine.reason}")
-    return _receive(tx, arrival_id, understood, decision, own_addresses, envelope_recipients, now)
+    return _receive(tx, arrival_id, understood, decision, own_addresses, envelope_recipients, reopen_for, now)
 
 
 def _receive(
@@ -160,9 +162,13 @@ def _receive(
     decision: Decision,
     own_addresses: Collection[str],
     envelope_recipients: Sequence[str],
+    reopen_for: timedelta | None,
     now: datetime,
 ) -> Placed:
     mail = understood.mail
+    continues: ConversationId | None = None
+    if _is_long_closed(tx.conn, decision, mail, reopen_for, now):
+        continues, decision = decision.conversation_id, Decision(Outcome.NEW, "continues")
     joins = decision.outcome is Outcome.JOIN
     author = _someone(mail)
     others = () if decision.stranger else _others(mail, own_addresses)
@@ -173,6 +179,8 @@ def _receive(
         data["stranger"] = True
     if decision.named_other is not None:
         data["named_other"] = decision.named_other
+    if continues is not None:
+        data["continues"] = continues
     if joins and decision.conversation_id is not None:
         before = mail_ids.subject_of(tx.conn, decision.conversation_id)
         if base_subject(before) != base_subject(mail.subject):
@@ -216,6 +224,17 @@ def _receive(
         if mail.thread_root:
             mail_ids.register(tx, thread_index_id(mail.thread_root), conversation_id, entry_id=None, ours=False)
     return Placed(ArrivalState.PLACED, decision.evidence, conversation_id, received.entry_id)
+
+
+def _is_long_closed(
+    conn: Connection, decision: Decision, mail: InboundMail, reopen_for: timedelta | None, now: datetime
+) -> bool:
+    """People reopen what was closed a while ago; after longer it is a new matter that names the old one."""
+    if reopen_for is None or decision.outcome is not Outcome.JOIN or decision.stranger or mail.machine is not None:
+        return False
+    assert decision.conversation_id is not None
+    closed = mail_ids.closed_at(conn, decision.conversation_id)
+    return closed is not None and closed < now - reopen_for
 
 
 def _starts_wait(mail: InboundMail, *, joins: bool) -> bool:

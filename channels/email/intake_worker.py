@@ -46,9 +46,16 @@ class IntakeWorker:
     """`async with` it for the parser threads; `run` until cancelled; `wake` is told after each commit."""
 
     def __init__(
-        self, db: Database, clock: Clock, folder: AttachmentFolder, own_addresses: Collection[str]
+        self,
+        db: Database,
+        clock: Clock,
+        folder: AttachmentFolder,
+        own_addresses: Collection[str],
+        *,
+        reopen_for: timedelta | None = None,
     ) -> None:
         self._db, self._clock, self._folder, self._own = db, clock, folder, own_addresses
+        self._reopen_for = reopen_for
         self._woken = asyncio.Event()
         self._busy: set[int] = set()
         self._late: set[asyncio.Task[None]] = set()
@@ -152,6 +159,7 @@ class IntakeWorker:
                 reading.understood.result(),
                 own_addresses=self._own,
                 envelope_recipients=reading.arrival.envelope.get("recipients", ()),
+                reopen_for=self._reopen_for,
                 now=self._clock.now(),
             )
         except StoreBusy:

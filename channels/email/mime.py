@@ -1,6 +1,6 @@
 """The parts of a mail, cut out of the bytes without recursion: depth, number and time are bounded by construction.
 
-See docs/decisions/0101-mail-is-cut-by-our-own-splitter.md for why the standard library's parser is only the oracle.
+See docs/decisions/0005-mail-is-cut-by-our-own-splitter.md for why the standard library's parser is only the oracle.
 """
 
 from __future__ import annotations

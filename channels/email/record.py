@@ -166,6 +166,7 @@ class MailData(TypedDict):
     protection: NotRequired[str]  # Protection
     notes: NotRequired[list[str]]
     stranger: NotRequired[bool]  # joined with one of our ids, was no participant
+    continues: NotRequired[int]  # a conversation closed too long ago to be reopened by this mail
     named_other: NotRequired[int]  # a conversation this mail's ids name and which its author may not join
     subject_changed: NotRequired[str]  # the conversation's subject, when this mail has another
     support_address: NotRequired[str]  # which of our addresses it came to

@@ -82,6 +82,9 @@ class EmailSender:
         return await self._send(self._settings.outgoing, entry_id, loaded.entry.data, mail, raw, automatic=automatic)
 
     def _composed(self, loaded: _Loaded, mail: MailData, now: datetime) -> bytes:
+        if sum(one.size_bytes for one in loaded.files) > self._settings.max_attachments_bytes:
+            most = self._settings.max_attachments_bytes // 1_000_000
+            raise ValueError(f"The attachments are larger than the {most} MB this desk may send in one mail.")
         files = [
             OutgoingFile(one.name, one.media_type, self._folder.path(one.digest).read_bytes(), one.content_id or "")
             for one in loaded.files

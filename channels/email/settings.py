@@ -138,6 +138,7 @@ class EmailSettings(_Table):
     reply_tokens: bool = False  # answers go to help+token@…: only where the mail server knows plus-addresses
     max_attachments_bytes: int = Field(default=25_000_000, ge=0)
     quote_history: bool = True
+    reopen_days: int | None = Field(default=None, ge=0)  # what was closed longer ago is continued in a new one
 
     @model_validator(mode="after")
     def _addresses_where_mail_comes(self) -> EmailSettings:

@@ -114,7 +114,7 @@ def decide(
 
     named_other: ConversationId | None = None
     for message_id in parents:
-        for one in known.get(message_id, ()):
+        for one in reversed(known.get(message_id, ())):  # the newest conversation that knows it
             if one.ours:
                 return join(one.conversation_id, "our_id")
             if lookups.is_participant(one.conversation_id, author):

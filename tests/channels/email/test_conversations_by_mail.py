@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import aiosmtplib
@@ -11,9 +13,10 @@ import pytest
 
 from channels.email import intake_worker
 from channels.email.parse import parse
+from inbox.clock import ManualClock
 from inbox.reply import Recipients
 from inbox.vocabulary import ArrivalState, Delivery, EntryKind
-from tests.channels.email.desk import MailDesk, mail, until
+from tests.channels.email.desk import MailDesk, mail, open_desk, until
 
 
 async def send(desk: MailDesk, raw: bytes, *, sender: str = "anna@customers.test", to: str = "help@desk.test") -> None:
@@ -338,3 +341,22 @@ async def test_a_mail_that_takes_long_to_read_lets_the_others_pass(
     may_go_on.set()
     await desk.settled()
     assert sorted([(await desk.texts(one))[0] for one in await desk.conversations()]) == ["Quick", "Slow"]
+
+
+async def test_what_was_closed_long_ago_is_continued_in_a_new_conversation(
+    database_url: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    async with open_desk(database_url, tmp_path, clock=clock, reopen_days=30) as desk:
+        bea = await desk.operator()
+        await send(desk, mail("First"))
+        (first,) = await desk.conversations()
+        await desk.close(bea, first)
+        clock.advance(timedelta(days=20))
+        answer = ["In-Reply-To: <one@customers.test>"]
+        await send(desk, mail("Soon after", message_id="<two@customers.test>", headers=answer))
+        assert await desk.conversations() == [first]
+        await desk.close(bea, first)
+        clock.advance(timedelta(days=40))
+        await send(desk, mail("Much later", message_id="<three@customers.test>", headers=answer))
+        _, second = await desk.conversations()
+        assert (await desk.timeline(second))[0].data["mail"]["continues"] == first
