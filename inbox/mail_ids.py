@@ -165,9 +165,7 @@ _TAKES_PART = Prepared(
 def closed_at(conn: Connection, conversation_id: ConversationId) -> datetime | None:
     """None while it is not closed."""
     return conn.execute(
-        select(Conversation.closed_at).where(
-            Conversation.id == conversation_id, Conversation.status == Status.CLOSED
-        )
+        select(Conversation.closed_at).where(Conversation.id == conversation_id, Conversation.status == Status.CLOSED)
     ).scalar()
 
 

@@ -29,9 +29,7 @@ def read_watermark(conn: Connection, mailbox: str) -> Watermark | None:
 
 def write_watermark(tx: Transaction, mailbox: str, mark: Watermark, *, now: datetime) -> None:
     value = {"uid_validity": mark.uid_validity, "last_uid": mark.last_uid}
-    changed = tx.conn.execute(
-        update(Setting).where(Setting.name == _name(mailbox)).values(value=value, changed_at=now)
-    )
+    changed = tx.conn.execute(update(Setting).where(Setting.name == _name(mailbox)).values(value=value, changed_at=now))
     if changed.rowcount == 0:
         tx.conn.execute(insert(Setting).values(name=_name(mailbox), value=value, changed_at=now))
 

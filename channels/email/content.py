@@ -49,7 +49,7 @@ class Content:
         if not any(piece.html for piece in self.pieces):
             return None
         return "\n".join(
-            piece.html if piece.html else f"<pre style=\"white-space:pre-wrap\">{escape(piece.text or '')}</pre>"
+            piece.html if piece.html else f'<pre style="white-space:pre-wrap">{escape(piece.text or "")}</pre>'
             for piece in self.pieces
         )
 

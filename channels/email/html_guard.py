@@ -12,9 +12,7 @@ from channels.email import limits
 from channels.email.headers import several_lines
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]{0,60})")
-_ATTRIBUTE = re.compile(
-    r"[\s/]*+(?:>|[^\s/>=][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?+)?+|=)"
-)
+_ATTRIBUTE = re.compile(r"[\s/]*+(?:>|[^\s/>=][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)?+)?+|=)")
 _VOID = frozenset([
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
 ])  # fmt: skip

@@ -97,9 +97,7 @@ def store_files(folder: AttachmentFolder, mail: InboundMail, raw: bytes) -> Unde
         except BadInput:
             notes.append("attachment_too_large")
             continue
-        stored = replace(
-            stored, name=one.name, original_name=one.original_name[:1000], media_type=one.media_type[:200]
-        )
+        stored = replace(stored, name=one.name, original_name=one.original_name[:1000], media_type=one.media_type[:200])
         files.append(StoredFile(stored, one.content_id, one.inline))
     return Understood(replace(mail, attachments=(), notes=tuple(dict.fromkeys(notes))), files)
 
@@ -214,9 +212,7 @@ def _receive(
     if received.duplicate:
         return Placed(ArrivalState.SET_ASIDE, Outcome.COPY, received.conversation_id, received.entry_id)
     conversation_id = received.conversation_id
-    mail_ids.register(
-        tx, own_id(mail), conversation_id, entry_id=received.entry_id, ours=False, digest=mail.digest
-    )
+    mail_ids.register(tx, own_id(mail), conversation_id, entry_id=received.entry_id, ours=False, digest=mail.digest)
     if not decision.stranger and decision.named_other is None:
         # Awaited parents: an answer that overtook the mail it answers, or its sibling, finds the way by them.
         for parent in dict.fromkeys((*mail.in_reply_to[:1], *mail.references[-1:])):
@@ -243,9 +239,7 @@ def _starts_wait(mail: InboundMail, *, joins: bool) -> bool:
         return True
     if joins or mail.machine.kind is not MachineKind.NOTIFICATION:
         return False
-    return mail.machine.reason == "auto_generated" or any(
-        one.folded != mail.author.folded for one in mail.reply_to
-    )
+    return mail.machine.reason == "auto_generated" or any(one.folded != mail.author.folded for one in mail.reply_to)
 
 
 def _report(
@@ -256,9 +250,7 @@ def _report(
     sent_data: Mapping[str, Any] = sent.data.get("mail", {}) if sent is not None else {}
     to = {fold(one["address"]) for one in sent_data.get("to", ())}
     everybody = to | {fold(one["address"]) for one in sent_data.get("cc", ())}
-    believed = [
-        one for one in (mail.report.recipients if mail.report else ()) if fold(one.address) in everybody
-    ]
+    believed = [one for one in (mail.report.recipients if mail.report else ()) if fold(one.address) in everybody]
     added = say(
         tx,
         locked(tx, conversation_id),
@@ -301,9 +293,7 @@ def _others(mail: InboundMail, own_addresses: Collection[str]) -> list[MailAddre
     ]
 
 
-def _support_address(
-    mail: InboundMail, own_addresses: Collection[str], envelope_recipients: Sequence[str]
-) -> str:
+def _support_address(mail: InboundMail, own_addresses: Collection[str], envelope_recipients: Sequence[str]) -> str:
     written = [one.folded for one in (*mail.to, *mail.cc)]
     for address in (*written, *mail.delivered_to, *(fold(one) for one in envelope_recipients)):
         if without_plus(address) in own_addresses:

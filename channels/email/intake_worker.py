@@ -176,7 +176,5 @@ class IntakeWorker:
 
 def _understand(arrival: ArrivalRecord, own_addresses: Collection[str], folder: AttachmentFolder) -> Understood:
     sender = arrival.envelope.get("sender")
-    mail = parse(
-        arrival.raw, own_addresses=own_addresses, return_path=sender if isinstance(sender, str) else None
-    )
+    mail = parse(arrival.raw, own_addresses=own_addresses, return_path=sender if isinstance(sender, str) else None)
     return store_files(folder, mail, arrival.raw)

@@ -40,9 +40,7 @@ _BARE_SOURCE = re.compile(
 )
 
 
-def parse(
-    raw: bytes, *, own_addresses: Collection[str] = (), return_path: str | None = None
-) -> InboundMail:
+def parse(raw: bytes, *, own_addresses: Collection[str] = (), return_path: str | None = None) -> InboundMail:
     """`own_addresses` folded; `return_path` from the SMTP envelope where there was one ("" is the empty sender)."""
     try:
         return _parse(raw, own_addresses, return_path)

@@ -92,9 +92,7 @@ def settle(
     reason: str = "",
 ) -> None:
     """Say what became of it: placed (with its entry), set aside or in the tray (with the reason)."""
-    _SETTLE.run(
-        tx.conn, arrival=arrival_id, state=state, entry_id=entry_id, reason=reason[:1000], settled_at=now
-    )
+    _SETTLE.run(tx.conn, arrival=arrival_id, state=state, entry_id=entry_id, reason=reason[:1000], settled_at=now)
     tx.record(ArrivalSettled(arrival_id))
 
 

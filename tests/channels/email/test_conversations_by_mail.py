@@ -145,9 +145,7 @@ async def test_the_same_message_id_with_other_content_is_a_new_mail(desk: MailDe
 async def test_a_reply_by_subject_joins_only_for_a_participant(desk: MailDesk) -> None:
     await send(desk, mail("First"))
     await send(desk, mail("More", subject="VS: my  parcel", message_id="<more@customers.test>"))
-    await send(
-        desk, mail("Mine too", subject="Re: My parcel", message_id="<x@x.test>", from_="eve@elsewhere.test")
-    )
+    await send(desk, mail("Mine too", subject="Re: My parcel", message_id="<x@x.test>", from_="eve@elsewhere.test"))
     first, second = await desk.conversations()
     assert await desk.texts(first) == ["First", "More"]
     assert await desk.texts(second) == ["Mine too"]

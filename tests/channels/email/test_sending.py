@@ -21,9 +21,7 @@ from tests.support.postfix import Postfix
 
 
 @pytest.fixture
-async def desk(
-    postfix: Postfix, sqlite_url: str, tmp_path: Path, clock: ManualClock
-) -> AsyncIterator[MailDesk]:
+async def desk(postfix: Postfix, sqlite_url: str, tmp_path: Path, clock: ManualClock) -> AsyncIterator[MailDesk]:
     outgoing = Outgoing(host="127.0.0.1", port=postfix.smtp_port, tls=TlsMode.NONE)
     async with open_desk(
         sqlite_url, tmp_path, clock=clock, outgoing=outgoing, listener=Listener(smtp_port=0)
@@ -103,9 +101,7 @@ async def test_a_server_that_is_away_is_tried_again_later(
     from tests.support.processes import free_port
 
     outgoing = Outgoing(host="127.0.0.1", port=free_port(), tls=TlsMode.NONE)
-    async with open_desk(
-        sqlite_url, tmp_path, clock=clock, outgoing=outgoing, listener=Listener(smtp_port=0)
-    ) as desk:
+    async with open_desk(sqlite_url, tmp_path, clock=clock, outgoing=outgoing, listener=Listener(smtp_port=0)) as desk:
         bea = await desk.operator()
         conversation = await conversation_with(desk, "frida@customers.test")
         await desk.reply(bea, conversation, "Hello")
@@ -161,9 +157,7 @@ async def test_a_desk_without_a_mail_server_keeps_mail_and_says_so(
 async def test_with_reply_tokens_the_answer_finds_back_without_any_ids(
     sqlite_url: str, tmp_path: Path, clock: ManualClock
 ) -> None:
-    async with open_desk(
-        sqlite_url, tmp_path, clock=clock, listener=Listener(smtp_port=0), reply_tokens=True
-    ) as desk:
+    async with open_desk(sqlite_url, tmp_path, clock=clock, listener=Listener(smtp_port=0), reply_tokens=True) as desk:
         bea = await desk.operator()
         conversation = await conversation_with(desk, "jan@customers.test")
         await desk.reply(bea, conversation, "Hello")
