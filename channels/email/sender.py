@@ -48,7 +48,7 @@ class _Loaded:
 
 
 class EmailSender:
-    """The email channel's `Sender`. Sending the same entry again uses the same Message-ID, so a repeat is recognisable."""
+    """The email channel's `Sender`. An entry sent again keeps its Message-ID, so a repeat is recognisable."""
 
     def __init__(
         self,
