@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, select, update
@@ -27,6 +27,8 @@ from inbox.vocabulary import (
 from inbox.waits import calendar
 
 HELD = (CallbackState.CLAIMED, CallbackState.DIALLING)
+LEAD = timedelta(minutes=2)
+"""How long before an agreed slot the callback comes to the top."""
 
 
 def held(tx: Transaction, callback_id: CallbackId) -> tuple[Row[Any], Row[Any]]:
@@ -115,6 +117,17 @@ def given_back(conversation: Row[Any], callback: Row[Any]) -> dict[str, Any]:
     if conversation.wait_id is not None and conversation.owner_id == callback.owner_id:
         return {"owner_id": None}
     return {}
+
+
+def place_of(callback: Row[Any], now: datetime) -> dict[str, Any]:
+    """Where a callback goes that nobody holds any more: to the time agreed, while that is ahead, else due."""
+    if is_agreed(callback, now):
+        return {"state": CallbackState.SCHEDULED, "due_at": callback.slot_from - LEAD}
+    return {"state": CallbackState.DUE}
+
+
+def is_agreed(callback: Row[Any], now: datetime) -> bool:
+    return callback.slot_from is not None and callback.slot_from - LEAD > now
 
 
 def hold_number(tx: Transaction, contact_id: ContactId, number: str, now: datetime) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
-from inbox.callback_rows import HELD, bump, end_attempt, given_back, held, is_here, say_about
+from inbox.callback_rows import HELD, bump, end_attempt, given_back, held, is_here, place_of, say_about
 from inbox.store.models import Callback
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import CallbackId, CallbackState, ConversationId
@@ -46,7 +46,7 @@ def _fire(tx: Transaction, callback_id: CallbackId, now: datetime) -> int:
     conversation, callback = held(tx, callback_id)
     state = CallbackState(callback.state)
     if state in HELD and callback.claimed_until is not None and callback.claimed_until <= now:
-        _set(tx, callback_id, state=CallbackState.DUE, owner_id=None, claimed_until=None)
+        _set(tx, callback_id, owner_id=None, claimed_until=None, **place_of(callback, now))
         end_attempt(tx, callback_id, None, "", now)
         say_about(tx, conversation, callback, "callback_lapsed", by=None, now=now, **given_back(conversation, callback))
         return 1

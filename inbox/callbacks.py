@@ -19,6 +19,7 @@ from sqlalchemy import Row, and_, func, insert, or_, select, update
 
 from inbox.callback_rows import (
     HELD,
+    LEAD,
     announce,
     bump,
     decent_time,
@@ -26,8 +27,10 @@ from inbox.callback_rows import (
     given_back,
     held,
     hold_number,
+    is_agreed,
     is_here,
     operator_name,
+    place_of,
     refusal,
     say_about,
     settle,
@@ -59,8 +62,6 @@ LOCK = timedelta(minutes=2)
 """How long a claim holds without dialling."""
 DIAL_LASTS = timedelta(hours=1)
 """After so long without an outcome a dialled callback is anybody's again: the operator has gone."""
-LEAD = timedelta(minutes=2)
-"""How long before an agreed slot the callback comes to the top."""
 MAX_TRIES = 3
 FIRST_RETRY: Mapping[AttemptOutcome, timedelta] = {
     AttemptOutcome.BUSY: timedelta(minutes=5),
@@ -71,7 +72,7 @@ LATER_RETRY = timedelta(minutes=60)
 LONGEST_SLOT_AHEAD = timedelta(days=28)
 MAX_NOTE_CHARS = 4_000
 
-TAKEABLE = (CallbackState.DUE, CallbackState.RETRY_WAIT, CallbackState.EXHAUSTED)
+TAKEABLE = (CallbackState.DUE, CallbackState.RETRY_WAIT, CallbackState.EXHAUSTED, CallbackState.SCHEDULED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +186,9 @@ def take(tx: Transaction, callback_id: CallbackId, operator_id: OperatorId, *, n
 
 
 def release(tx: Transaction, callback_id: CallbackId, operator_id: OperatorId, *, now: datetime) -> None:
-    """Give a claim back: due again, in the same place. Raises AlreadyTaken, AlreadySettled."""
+    """Give a claim back: it stands again where it stood. Raises AlreadyTaken, AlreadySettled."""
     conversation, callback = held(tx, callback_id)
-    settle_mine(tx, callback, operator_id, HELD, state=CallbackState.DUE, owner_id=None, claimed_until=None)
+    settle_mine(tx, callback, operator_id, HELD, owner_id=None, claimed_until=None, **place_of(callback, now))
     end_attempt(tx, callback_id, None, "", now)
     changes = given_back(conversation, callback)
     say_about(tx, conversation, callback, "callback_released", by=operator_id, now=now, **changes)
@@ -246,7 +247,9 @@ def outcome(
         values |= {"state": CallbackState.WRAP_UP, "owner_id": operator_id}
         changes = {"unread": 0, "owner_id": conversation.owner_id or operator_id}
     elif result is AttemptOutcome.WRONG_NUMBER:
-        values |= {"state": CallbackState.NEEDS_NUMBER, "number": None}
+        values |= {"state": CallbackState.NEEDS_NUMBER, "number": None, "slot_from": None, "slot_to": None}
+    elif is_agreed(callback, now):
+        values |= place_of(callback, now)
     elif tries >= MAX_TRIES:
         values |= {"state": CallbackState.EXHAUSTED}
     else:
@@ -276,6 +279,8 @@ def outcome(
         ledger.end(
             tx, conversation_id, Ending.ANSWERED, at=min(at or now, now), by=operator_id, entry_id=added.entry_id
         )
+    elif result is AttemptOutcome.WRONG_NUMBER and is_agreed(callback, now):
+        ledger.resume(tx, conversation_id, at=now)
     announce(tx, conversation, callback)
     return CallbackState(values["state"])
 
@@ -291,7 +296,7 @@ def schedule(tx: Transaction, callback_id: CallbackId, slot: Slot, *, by: Operat
     settle(
         tx,
         callback,
-        (*TAKEABLE, CallbackState.SCHEDULED, *HELD),
+        (*TAKEABLE, *HELD),
         by,
         state=CallbackState.SCHEDULED,
         due_at=max(now, slot.since - LEAD),
@@ -375,7 +380,7 @@ def cancel(tx: Transaction, callback_id: CallbackId, *, by: OperatorId | None, n
     )
     end_attempt(tx, callback_id, None, "", now)
     say_about(tx, conversation, callback, "callback_cancelled", by=by, now=now, data={"reason": reason[:300]})
-    if callback.state == CallbackState.SCHEDULED:
+    if is_agreed(callback, now):
         ledger.resume(tx, ConversationId(conversation.id), at=now)
 
 
@@ -388,7 +393,7 @@ def _fold(
         tx.conn.execute(
             update(Callback).where(Callback.id == callback_id).values(missed_calls=Callback.missed_calls + 1)
         )
-    if slot is not None and open_one.state in (*TAKEABLE, CallbackState.SCHEDULED):
+    if slot is not None and open_one.state in TAKEABLE:
         schedule(tx, callback_id, slot, by=by, now=now)
     tx.record(CallbackChanged(conversation_id, callback_id))
     return Created(callback_id, conversation_id, existing=True)

@@ -252,8 +252,6 @@ async def test_an_agreed_time_pauses_the_third_clock_and_comes_up_two_minutes_ea
     await database.write(callbacks.schedule, owed.id, Slot(start, start + 30 * MINUTE), by=ann, now=clock.now())
     shown = await row(database, owed.conversation_id)
     assert (shown.paused, shown.due_at, shown.owner_id, shown.callback) == (True, None, None, "scheduled")
-    with pytest.raises(AlreadySettled):
-        await database.write(callbacks.take, owed.id, ann, now=clock.now())
     clock.set(start - 2 * MINUTE)
     await watcher.fire()
     assert (await now_of(database, owed)).state is CallbackState.DUE
@@ -277,6 +275,32 @@ async def test_an_agreed_time_that_passes_is_told_once(
     said = [entry.data.get("what") for entry in await entries(database, owed.conversation_id)]
     assert said.count("callback_slot_missed") == 1
     assert (await now_of(database, owed)).state is CallbackState.DUE
+
+
+@pytest.mark.parametrize("ending", ["released", "lapsed", "not reached", "wrong number", "cancelled"])
+async def test_a_try_before_the_agreed_time_takes_nothing_from_the_agreement(
+    database: Database, clock: ManualClock, owed: CallbackLine, ann: OperatorId, ending: str
+) -> None:
+    start = clock.now() + timedelta(hours=2)
+    await database.write(callbacks.schedule, owed.id, Slot(start, start + 30 * MINUTE), by=ann, now=clock.now())
+    await database.write(callbacks.take, owed.id, ann, now=clock.now())
+    expected = (CallbackState.SCHEDULED, start - 2 * MINUTE, True)
+    if ending == "released":
+        await database.write(callbacks.release, owed.id, ann, now=clock.now())
+    elif ending == "lapsed":
+        clock.advance(3 * MINUTE)
+        await Watcher(database, clock).fire()
+    elif ending == "cancelled":
+        await database.write(callbacks.cancel, owed.id, by=ann, now=clock.now())
+        expected = (CallbackState.CANCELLED, start - 2 * MINUTE, False)
+    else:
+        result = AttemptOutcome.WRONG_NUMBER if ending == "wrong number" else AttemptOutcome.NO_ANSWER
+        await database.write(callbacks.dial, owed.id, ann, now=clock.now())
+        await database.write(callbacks.outcome, owed.id, ann, result, now=clock.now())
+        if ending == "wrong number":
+            expected = (CallbackState.NEEDS_NUMBER, start - 2 * MINUTE, False)
+    callback = await now_of(database, owed)
+    assert (callback.state, callback.due_at, (await row(database, owed.conversation_id)).paused) == expected
 
 
 @pytest.mark.parametrize("hours", [(-2, -1), (2, 1), (24 * 40, 24 * 40 + 1)])

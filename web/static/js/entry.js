@@ -264,7 +264,10 @@ export function statusWords(entry) {
     case "callback_cancelled": return d.reason ? t("Call back cancelled: %(reason)s", { reason: d.reason }) : t("Call back cancelled");
     case "callback_scheduled": return d.slot_from ? t("Call back agreed for %(time)s", { time: shortTime(d.slot_from, serverNow()) }) : t("Call back agreed");
     case "callback_unreached": return t("Not reached in all tries: the wait has ended");
-    case "callback_waived": return t("No summary mail: %(reason)s", { reason: d.reason ?? "" });
+    case "callback_lapsed": return t("Nobody dialled: the call back is free again");
+    case "callback_slot_missed": return t("The time agreed for the call back has passed");
+    case "summary_sent": return t("%(name)s sent the summary of the call in conversation %(n)s", { name, n: d.other });
+    case "summary_waived": return t("No summary mail: %(reason)s", { reason: d.reason ?? "" });
     case "callback_tried": return t("Try %(n)s to call", { n: d.attempt ?? 1 });
     default: return "";
   }
