@@ -14,6 +14,7 @@ import socketio
 
 from inbox.people import sessions
 from inbox.vocabulary import OperatorId, Role
+from inbox.waits import wall_links
 from tests.browser.wall_desk import WallDesk
 from web.cookies import COOKIE, digest, new_token
 from web.wall import WALL
