@@ -49,9 +49,9 @@
   };
 
   const css = `:host{all:initial!important;position:fixed!important;inset:auto 16px 16px auto!important;
-z-index:var(--vuoro-z,2147483000)!important;color-scheme:light dark;--a:#2a55cf;--o:#fff;--s:#fff;--t:#171c26;--u:#454e5e;--c:#7d8695;--f:#1a4ad0}
+z-index:var(--vuoro-z,2147483000)!important;font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif!important;color-scheme:light dark;--a:#2a55cf;--o:#fff;--s:#fff;--t:#171c26;--u:#454e5e;--c:#7d8695;--f:#1a4ad0}
 @media(prefers-color-scheme:dark){:host{--a:#93b2ff;--o:#0b1530;--s:#181c24;--t:#eceff5;--u:#bcc4d1;--c:#7c879a;--f:#a3c0ff}}
-*{box-sizing:border-box;font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
+*{box-sizing:border-box}button,input,textarea{font:inherit}
 [hidden]{display:none!important}
 :focus-visible{outline:2px solid var(--f);outline-offset:2px}
 .b{display:flex;align-items:center;gap:10px;min-height:48px;padding:0 20px;border:0;border-radius:24px;background:var(--a);color:var(--o);font-weight:600;cursor:pointer;box-shadow:0 4px 16px rgb(20 28 45/25%)}
@@ -183,7 +183,7 @@ textarea{min-height:112px;flex:none}
 
   /** @param {(said: string) => void} [report] */
   const flush = async (report = () => {}) => {
-    if (flushing) return;
+    if (flushing || !navigator.onLine) return;
     flushing = true;
     try {
       for (const question of outbox()) {

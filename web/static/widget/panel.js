@@ -302,7 +302,7 @@ function go(state, text = "") {
 
 /** @param {string} [before] */
 function focusFirst(before) {
-  const wanted = (before && document.getElementById(before)) || parts.main.querySelector("textarea, input, [tabindex]");
+  const wanted = (before && document.getElementById(before)) || parts.main.querySelector("textarea, input:not([hidden]), [tabindex]");
   if (wanted instanceof HTMLElement) wanted.focus();
 }
 
@@ -347,11 +347,12 @@ function drawLog(log) {
   let before = "";
   for (const entry of entries) {
     const key = entry.id || String(entry.number);
-    there.get(key)?.querySelector(".not")?.closest("li")?.remove();
-    let item = log.querySelector(`[data-key="${CSS.escape(key)}"]`);
-    if (!item) {
-      item = drawEntry(entry, key, before === entry.author);
-      log.append(/** @type {HTMLElement} */ (item));
+    let item = there.get(key);
+    if (!item || item.classList.contains("pending")) {
+      const drawn = drawEntry(entry, key, before === entry.author);
+      if (item) item.replaceWith(drawn);
+      else log.append(drawn);
+      item = drawn;
     }
     before = entry.author;
     there.delete(key);
@@ -362,12 +363,9 @@ function drawLog(log) {
     }
   }
   for (const one of me.pending) {
-    let item = log.querySelector(`[data-key="${CSS.escape(one.id)}"]`);
-    if (!item || (one.error && !item.querySelector(".not"))) {
-      item?.remove();
-      item = drawPending(one);
-      log.append(/** @type {HTMLElement} */ (item));
-    }
+    const item = there.get(one.id);
+    if (!item) log.append(drawPending(one));
+    else if (one.error && !item.querySelector(".not")) item.replaceWith(drawPending(one));
     there.delete(one.id);
   }
   for (const gone of there.values()) gone.remove();
@@ -388,7 +386,7 @@ function drawEntry(entry, key, again) {
 
 /** @param {Pending} one @returns {HTMLElement} */
 function drawPending(one) {
-  return h("li", { className: "you", "data-key": one.id },
+  return h("li", { className: "you pending", "data-key": one.id },
     h("p", { className: "who" }, t("You")),
     one.text && h("p", { className: "text" }, one.text),
     ...one.names.map((name) => h("span", { className: "file" }, name)),
@@ -516,7 +514,11 @@ const screens = {
     ...talk(kept),
   ],
 
-  chat: (kept) => [h("h1", { className: "unseen" }, t("Chat")), ...talk(kept)],
+  chat: (kept) => [
+    h("h1", { className: "unseen" }, t("Chat")),
+    me.waiting && me.answerBy === "email" && h("p", { className: "card" }, t("The answer comes by e-mail. You can add something here.")),
+    ...talk(kept),
+  ].filter(Boolean),
 
   away: (kept) => [
     h("h1", null, me.mode === "closed" && me.opens ? t("We are back: %(time)s", { time: when(me.opens) }) : t("Nobody is here at the moment")),
@@ -625,10 +627,10 @@ function talk(kept) {
       }
     },
   });
-  parts.log = h("ol", { role: "log", "aria-label": t("Conversation"), className: "log" });
+  parts.log = h("ol", { className: "log" });
   parts.typing = h("p", { className: "typing" });
   return [
-    /** @type {Node} */ (parts.log),
+    h("div", { role: "log", "aria-label": t("Conversation"), className: "logged" }, /** @type {Node} */ (parts.log)),
     /** @type {Node} */ (parts.typing),
     h("form", { className: "composer", onsubmit: (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
