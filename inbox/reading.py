@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from inbox.call_facts import WITHHELD
 from inbox.errors import NotFound
 from inbox.queue import QueueRow, row
 from inbox.store.models import (
@@ -38,6 +39,9 @@ from inbox.vocabulary import (
     OperatorId,
     Status,
 )
+
+_SHOWN = Address.value.not_like(f"{WITHHELD}%")
+"""A withheld caller's address stands for one call; people cannot use it."""
 
 WINDOW = 100
 """Entries in one piece of a timeline."""
@@ -286,7 +290,7 @@ def card(conn: Connection, contact_id: ContactId, besides: ConversationId | None
             AddressRecord(AddressKind(a.kind), a.written, a.failing_since is not None)
             for a in conn.execute(
                 select(Address.kind, Address.written, Address.failing_since)
-                .where(Address.contact_id == contact_id, Address.kind != AddressKind.VISITOR)
+                .where(Address.contact_id == contact_id, Address.kind != AddressKind.VISITOR, _SHOWN)
                 .order_by(Address.id)
             )
         ],
@@ -362,7 +366,7 @@ def _participants(conn: Connection, conversation_id: ConversationId) -> list[Par
             select(Address.kind, Address.written, Contact.name, Contact.id.label("contact_id"), Participant.new_since)
             .join(Participant, Participant.address_id == Address.id)
             .join(Contact, Contact.id == Address.contact_id)
-            .where(Participant.conversation_id == conversation_id)
+            .where(Participant.conversation_id == conversation_id, _SHOWN)
             .order_by(Participant.id)
         )
     ]

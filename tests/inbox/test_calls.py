@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inbox import callbacks, lifecycle, queue, receive
+from inbox import callbacks, lifecycle, queue, reading, receive
 from inbox.call_facts import CallFacts, Direction, Voicemail
 from inbox.calls import record_call
 from inbox.clock import ManualClock
@@ -123,6 +123,13 @@ async def test_withheld_callers_are_never_taken_for_one_person(database: Databas
     [entry] = await entries(database, first.conversation_id)
     assert entry.data["call"]["withheld"] is True
     assert len((await database.read(queue.page, View.WAITING, OperatorId(0))).rows) == 2
+
+
+async def test_a_withheld_caller_shows_no_address(database: Database, clock: ManualClock, ann: OperatorId) -> None:
+    recorded = await report(database, clock, missed("1", clock.now(), number=None))
+    assert recorded.conversation_id is not None
+    view = await database.read(reading.open_conversation, recorded.conversation_id, ann)
+    assert (view.card.addresses, view.participants) == ([], [])
 
 
 async def test_an_extension_is_known_again_but_cannot_be_rung(database: Database, clock: ManualClock) -> None:
