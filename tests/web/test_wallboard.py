@@ -115,8 +115,6 @@ async def test_a_link_is_not_made_by_another_site_s_form(desk: WallDesk, supervi
 
 
 async def test_a_link_gives_no_way_into_the_desk(desk: WallDesk) -> None:
-    from inbox.waits import wall_links
-
     owner = await desk.operator("Sofia Supervisor", Role.SUPERVISOR)
     token = await desk.db.write(wall_links.make, by=owner, hide_names=False, now=desk.clock.now())
     async with aiohttp.ClientSession() as http:
@@ -132,8 +130,6 @@ async def test_the_board_in_finnish_has_finnish_numbers_and_times(
         page = await answer.text()
     assert 'lang="en"' in page  # the operator has chosen English; the browser does not overrule that
     async with aiohttp.ClientSession(headers={"Accept-Language": "fi"}) as http:
-        from inbox.waits import wall_links
-
         token = await desk.db.write(wall_links.make, by=OperatorId(1), hide_names=False, now=desk.clock.now())
         _, page = await get(http, f"{desk.url}/wall/{token}")
     assert 'lang="fi"' in page
