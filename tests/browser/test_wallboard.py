@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
@@ -120,13 +121,19 @@ async def test_a_paused_board_stands_still_and_catches_up(desk: WallDesk, superv
     ],
 )
 async def test_the_board_is_accessible_and_fits_the_screen(
-    desk: WallDesk, browser: Browser, troubles: Troubles, width: int, height: int, scheme: str, locale: str
+    desk: WallDesk,
+    browser: Browser,
+    troubles: Troubles,
+    width: int,
+    height: int,
+    scheme: Literal["dark", "light"],
+    locale: str,
 ) -> None:
     supervisor = await desk.busy_day()
     context = await browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme=scheme,
-        locale=locale,  # type: ignore[arg-type]
+        locale=locale,
     )
     await desk.sign_in(context, supervisor)
     page = await opened(troubles.watch(await context.new_page()), desk)

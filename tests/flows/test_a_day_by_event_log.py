@@ -33,7 +33,7 @@ OFFICE_DAY = """
 {"at": "2026-03-11T11:14:00+02:00", "what": "abandoned", "in": "left"}
 {"at": "2026-03-11T15:58:00+02:00", "what": "message", "in": "late"}
 {"at": "2026-03-11T16:10:00+02:00", "what": "presence", "by": "mia", "presence": "offline"}
-"""
+"""  # noqa: E501
 
 SPRING_NIGHT = """
 {"at": "2026-03-28T20:00:00+02:00", "what": "hours", "weekly": {"sat": [["20:00", "24:00"]], "sun": [["00:00", "06:00"]]}}
@@ -42,7 +42,7 @@ SPRING_NIGHT = """
 {"at": "2026-03-29T04:01:00+03:00", "what": "reply", "in": "jump", "by": "mia"}
 {"at": "2026-03-29T05:58:00+03:00", "what": "message", "in": "closing"}
 {"at": "2026-03-29T07:00:00+03:00", "what": "reply", "in": "midnight", "by": "mia"}
-"""
+"""  # noqa: E501
 
 CHRISTMAS = """
 {"at": "2026-12-23T09:00:00+02:00", "what": "hours",
@@ -52,7 +52,7 @@ CHRISTMAS = """
 {"at": "2026-12-25T13:00:00+02:00", "what": "message", "in": "alone"}
 {"at": "2026-12-28T09:04:00+02:00", "what": "reply", "in": "alone", "by": "mia"}
 {"at": "2026-12-28T09:04:00+02:00", "what": "reply", "in": "wreath", "by": "mia"}
-""".replace(",\n ", ", ")
+""".replace(",\n ", ", ")  # noqa: E501
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ async def test_a_zone_without_summer_time_keeps_its_hours(desk: DrivenDesk) -> N
         {"at": "2026-03-28T08:00:00+04:00", "what": "hours", "zone": "Asia/Tbilisi", "weekly": {"sun": [["09:00", "18:00"]]}}
         {"at": "2026-03-29T08:55:00+04:00", "what": "message", "in": "nino"}
         {"at": "2026-03-29T09:04:00+04:00", "what": "reply", "in": "nino", "by": "mia"}
-        """
+        """  # noqa: E501
     )
     [nino] = await desk.waits("nino")
     assert (nino.net_s, nino.warned_at) == (240, utc(29, "05:03:00"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ async def board(desk: DrivenDesk) -> Live:
     return await desk.db.read(live, desk.clock.now())
 
 
-async def names(desk: DrivenDesk, figure: Figure, **more: object) -> list[str]:
+async def names(desk: DrivenDesk, figure: Figure, **more: Any) -> list[str]:
     found = await desk.db.read(behind, figure, now=desk.clock.now(), **more)
     return [row.contact_name for row in found.rows]
 

@@ -210,7 +210,7 @@ async def test_a_wait_begun_before_the_failure_is_known_is_folded_into_the_older
     ],
 )
 async def test_closing_ends_the_wait_with_its_reason(
-    desk: DrivenDesk, what: str, more: dict[str, object], ending: Ending
+    desk: DrivenDesk, what: str, more: dict[str, str], ending: Ending
 ) -> None:
     await desk.play([line("12:00", "message"), line("12:02", what, by="mia", **more)])
     wait = await only_wait(desk)
