@@ -53,6 +53,9 @@ class Content:
             for piece in self.pieces
         )
 
+    def is_only_html(self) -> bool:
+        return bool(self.pieces) and all(piece.html and not _says_something(piece) for piece in self.pieces)
+
     def text(self) -> str:
         parts = [
             text_of(piece.html) if piece.html and not _says_something(piece) else piece.text or ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import nh3
 from inscriptis import get_text
+from inscriptis.css_profiles import CSS_PROFILES
 from inscriptis.model.config import ParserConfig
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -75,15 +76,12 @@ _FORWARDED = re.compile(
 _REMOTE_SOURCE = re.compile(
     r"(<img(?=[\s/])[^<>]{0,8000}?[\s\"'/])src(\s{0,10}=\s{0,10}[\"']?\s{0,10}(?:https?:)?//)", re.IGNORECASE
 )
-_NO_LINKS = ParserConfig(display_links=False, display_images=False)
+_NO_LINKS = ParserConfig(css=CSS_PROFILES["strict"], display_links=False, display_images=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CleanHtml:
-    """`folded` is without quoted history: None when there is none, or nothing would remain."""
-
     html: str
-    folded: str | None
     remote_images: int
 
 
@@ -91,14 +89,8 @@ def clean(html: str) -> CleanHtml | None:
     """None when the guard refuses: the mail is then shown as its text."""
     if not is_within_guard(html):
         return None
-    body = without_hidden(html)
-    folded = without_history(body)
-    cleaned = _cleaned(body)
-    return CleanHtml(
-        cleaned,
-        _cleaned(folded) if folded is not None else None,
-        cleaned.count("data-remote-src="),
-    )
+    cleaned = _cleaned(without_hidden(html))
+    return CleanHtml(cleaned, cleaned.count("data-remote-src="))
 
 
 def _cleaned(html: str) -> str:
@@ -130,19 +122,18 @@ _CLEANER = nh3.Cleaner(
 )
 
 
-def without_history(html: str) -> str | None:
-    """HTML cut where quoted history begins; None when there is none, or the writer's words lie below or between."""
-    tree = LexborHTMLParser(html)
-    body = tree.body
-    if body is None:
+def new_text_of(html: str) -> str | None:
+    """Text above quoted history, found by its markup in any language; None when there is no history, nothing above
+    it, or the writer's words lie below or between."""
+    if not is_within_guard(html):
         return None
-    begin = _history(body)
-    if begin is None:
+    tree = LexborHTMLParser(without_hidden(html))
+    body = tree.body
+    begin = _history(body) if body is not None else None
+    if body is None or begin is None:
         return None
     _drop_from(begin)
-    if not (body.text(separator=" ", strip=True) or "").strip(" \u00a0>-") and body.css_first("img") is None:
-        return None
-    return body.inner_html
+    return text_of(body.inner_html or "").rstrip(" \n\u00a0-") or None
 
 
 def _history(body: LexborNode) -> LexborNode | None:

@@ -329,8 +329,6 @@ def mail_data(mail: InboundMail, files: Sequence[StoredFile]) -> MailData:
         data["new_text"] = mail.text[: min(start, end)].rstrip()
         if start < end:
             data["signature"] = mail.text[start:end].strip()[:2000]
-    if mail.html_folded is not None:
-        data["folded_html"] = mail.html_folded
     if mail.remote_images:
         data["remote_images"] = mail.remote_images
     if mail.machine is not None:

@@ -13,7 +13,7 @@ from channels.email import limits
 from channels.email.addresses import MailAddress, address_list, first_address, fold
 from channels.email.content import Content, read_content, undecoded
 from channels.email.headers import Headers, message_ids, moment, split_head
-from channels.email.html import clean
+from channels.email.html import clean, new_text_of
 from channels.email.html_guard import plain_of
 from channels.email.machine import Facts, why_silent, written_by
 from channels.email.mime import Part, read_tree
@@ -117,9 +117,8 @@ def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) 
         thread_topic=topic,
         language=_language(headers),
         text=text,
-        folds=folds(text, is_forward=is_forward(subject)) if text else Folds(),
+        folds=_folds(text, html if content.is_only_html() else None, subject),
         html=cleaned.html if cleaned else None,
-        html_folded=cleaned.folded if cleaned and not is_forward(subject) else None,
         remote_images=cleaned.remote_images if cleaned else 0,
         attachments=tuple(content.attachments),
         machine=machine,
@@ -131,6 +130,17 @@ def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) 
         protection=content.protection,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _folds(text: str, html: str | None, subject: str) -> Folds:
+    """By the words of the text; where the mail is HTML only and they say nothing, by its markup."""
+    found = folds(text, is_forward=is_forward(subject)) if text else Folds()
+    if html is None or found.quoted_from is not None or is_forward(subject):
+        return found
+    new = new_text_of(html)
+    if new is None or len(new) >= len(text) or not text.startswith(new):
+        return found
+    return Folds(quoted_from=len(new), signature_from=folds(new).signature_from)
 
 
 def _digest(author: MailAddress, headers: Headers, text: str, html: str | None, content: Content) -> str:
@@ -215,7 +225,6 @@ def _unreadable(raw: bytes, return_path: str | None) -> InboundMail:
         text=undecoded(raw),
         folds=Folds(),
         html=None,
-        html_folded=None,
         remote_images=0,
         attachments=(),
         machine=None,

@@ -111,7 +111,6 @@ class InboundMail:
     text: str
     folds: Folds
     html: str | None  # sanitised, remote images moved to data-remote-src
-    html_folded: str | None  # the same without quoted history, when that differs
     remote_images: int
     attachments: tuple[MailAttachment, ...]
     machine: Machine | None
@@ -156,7 +155,6 @@ class MailData(TypedDict):
     in_reply_to: NotRequired[list[str]]
     new_text: NotRequired[str]  # absent when the full text is all new
     signature: NotRequired[str]  # folded apart
-    folded_html: NotRequired[str]  # absent when nothing is folded
     remote_images: NotRequired[int]
     machine: NotRequired[str]  # MachineKind
     machine_reason: NotRequired[str]

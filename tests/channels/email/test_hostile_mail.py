@@ -174,15 +174,14 @@ def test_cleaned_html_runs_and_fetches_nothing(html: str) -> None:
     text_of(html)
     if cleaned is None:
         return
-    for shown in (cleaned.html, cleaned.folded or ""):
-        low = shown.lower()
-        for tag in ("<script", "<style", "<iframe", "<form", "<input", "<svg", "<object", "<meta", "<base", "<link"):
-            assert tag not in low
-        bare = low.replace("data-remote-src=", "")
-        assert ' src="http' not in bare
-        assert "javascript:" not in _attributes(low)
-        assert " on" not in [one[:3] for one in _attributes(low)]
-        assert "url(" not in "".join(_attributes(low))
+    low = cleaned.html.lower()
+    for tag in ("<script", "<style", "<iframe", "<form", "<input", "<svg", "<object", "<meta", "<base", "<link"):
+        assert tag not in low
+    assert ' src="http' not in low.replace("data-remote-src=", "")
+    attributes = _attributes(low)
+    assert not any("javascript:" in one for one in attributes)
+    assert not any(one.startswith(" on") for one in attributes)
+    assert "url(" not in "".join(attributes)
 
 
 def _attributes(html: str) -> list[str]:

@@ -29,7 +29,6 @@ def seen(mail: InboundMail) -> dict[str, Any]:
         "references": list(mail.references),
         "text": mail.text,
         "new_text": new,
-        "folded_html": mail.html_folded,
         "html": mail.html or "",
         "signature": "" if mail.folds.signature_from is None else mail.text[mail.folds.signature_from : signature_end],
         "attachments": [[one.name, one.media_type] for one in mail.attachments],
