@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from channels.chat.settings import ChatSettings, ChatSite
+from channels.chat.settings import ChatSettings
 from channels.email.addressing import EmailAddressing
 from channels.email.settings import EmailSettings, Listener, SupportAddress
 from channels.phone.example import curl_line
@@ -85,7 +85,7 @@ def demo_config(folder: Path, address: str, desk_port: int, shop_port: int, smtp
         security=SecurityTable(sign_in_tries_per_minute=60),
         log=LogTable(level="warning"),
         chat=ChatSettings.model_validate(
-            {"sites": [ChatSite(key="shop", name="Teapots & Co", origins=origins, email=SUPPORT_ADDRESS).model_dump()]}
+            {"sites": [{"key": "shop", "name": "Teapots & Co", "origins": origins, "email": SUPPORT_ADDRESS}]}
         ),
         email=EmailSettings(
             addresses=(SupportAddress(address=SUPPORT_ADDRESS, name="Teapots & Co"),),

@@ -28,7 +28,10 @@ def set_up_log(config: DeskConfig) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if config.log.format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # never with its variables
+        )
     )
     structlog.configure(
         processors=[

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from yarl import URL
+
 from inbox.people import operators
 from inbox.vocabulary import Presence, Role
 from tests.web.conftest import PASSWORD, Application
@@ -78,7 +80,8 @@ async def test_a_session_expires(application: Application) -> None:
 async def test_signing_out_ends_the_session_for_whoever_holds_the_cookie(application: Application) -> None:
     browser = await application.signed_in()
     thief = application.browser()
-    thief.http.cookie_jar.update_cookies(browser.http.cookie_jar.filter_cookies(browser.url), browser.url)
+    url = URL(browser.url)
+    thief.http.cookie_jar.update_cookies(browser.http.cookie_jar.filter_cookies(url), url)
     assert (await thief.page("/account"))[0] == 200
     assert (await browser.form("/sign-out", {}))[0] == 303
     assert (await thief.page("/account"))[0] == 303

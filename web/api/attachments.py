@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from inbox.errors import BadInput, NotFound
 from inbox.store import attachments
@@ -29,7 +30,7 @@ async def upload(request: web.Request) -> web.Response:
         if not isinstance(part, BodyPartReader):
             raise BadInput("file", N_("Send the file as multipart/form-data in the field “file”."))
         stored = await request.app[ATTACHMENTS].save(_chunks(part), part.filename or "file")
-    except (ValueError, AssertionError) as error:
+    except (ValueError, AssertionError, HttpProcessingError) as error:
         raise BadInput("file", N_("The upload is broken. Try again.")) from error
     attachment_id = await request.app[DB].write(
         attachments.add, stored, uploaded_by=f"operator:{me(request)}", now=now(request)
