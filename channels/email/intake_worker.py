@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import TracebackType
 
@@ -177,4 +177,6 @@ class IntakeWorker:
 def _understand(arrival: ArrivalRecord, own_addresses: Collection[str], folder: AttachmentFolder) -> Understood:
     sender = arrival.envelope.get("sender")
     mail = parse(arrival.raw, own_addresses=own_addresses, return_path=sender if isinstance(sender, str) else None)
+    if arrival.envelope.get("truncated"):
+        mail = replace(mail, notes=(*mail.notes, "truncated"))
     return store_files(folder, mail, arrival.raw)

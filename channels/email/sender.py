@@ -123,7 +123,7 @@ class EmailSender:
     ) -> Sent:
         everybody = list(dict.fromkeys(one["address"] for one in (*mail["to"], *mail["cc"])))
         answers: dict[str, str] = dict(data.get("recipients", {}))
-        left = [one for one in everybody if not answers.get(one, "").startswith(("2", "5"))]
+        left = [one for one in everybody if not answers.get(one, "").startswith("2")]
         if not left:
             return Sent(Delivery.SENT, {"recipients": answers})
         # RFC 3834, 3.3: nothing may answer an automatic answer, so it has no return path.

@@ -209,8 +209,32 @@ async def run_again(db: Database, arrival_id: int) -> None:
     await db.write(arrivals.run_again, arrival_id)  # type: ignore[arg-type]
 
 
-def deliver_smtp(desk: MailDesk, raw: bytes) -> None:
+def deliver_smtp(desk: MailDesk, raw: bytes, *, tls: bool = False) -> None:
     port = desk.status.ports.smtp
     assert port is not None
     with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+        if tls:
+            client.starttls()
         client.sendmail("anna@customers.test", ["help@desk.test"], raw)
+
+
+async def test_starttls_is_offered_with_a_certificate_and_can_be_demanded(
+    sqlite_url: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = await asyncio.create_subprocess_exec(
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=desk.test", "-days", "2"),
+        *("-keyout", str(key), "-out", str(certificate)),
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert await made.wait() == 0
+    listener = Listener(smtp_port=0, certificate=certificate, key=key, require_tls=True)
+    async with open_desk(sqlite_url, tmp_path, clock=clock, listener=listener) as desk:
+        server = f"127.0.0.1:{desk.status.ports.smtp}"
+        common = ("--server", server, "--from", "anna@customers.test", "--to", "help@desk.test", "--body", "Hello")
+        code, said = await swaks(*common)
+        assert code != 0
+        assert "530" in said
+        await asyncio.to_thread(deliver_smtp, desk, mail(), tls=True)
+        await desk.settled()
+        assert len(await desk.conversations()) == 1

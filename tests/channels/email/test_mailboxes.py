@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import imaplib
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
 from channels.email.settings import Listener, Mailbox, Secret, TlsMode
@@ -117,3 +119,75 @@ async def test_the_same_mail_by_imap_and_by_smtp_is_one_entry(
         (line,) = await desk.tray()
         assert line.reason == "copy"
         assert len(await desk.conversations()) == 1
+
+
+async def test_a_mailbox_that_was_made_anew_loses_nothing_and_doubles_nothing(
+    dovecot: Dovecot, sqlite_url: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    user = dovecot.new_user()
+    watched = mailbox(dovecot, user, existing=True).model_copy(update={"folder": "Support"})
+
+    def make_anew(*mails: bytes, unlike: bytes = b"") -> bytes:
+        with imaplib.IMAP4("127.0.0.1", dovecot.imap_port) as client:
+            client.login(user, dovecot.password)
+            validity = unlike
+            while validity == unlike:  # Dovecot makes UIDVALIDITY from the second
+                client.delete("Support")
+                client.create("Support")
+                validity = bytes(client.status("Support", "(UIDVALIDITY)")[1][0])
+            for raw in mails:
+                assert client.append("Support", "", imaplib.Time2Internaldate(0), raw)[0] == "OK"
+            return validity
+
+    first = mail("First", message_id="<1@customers.test>", subject="One")
+    validity = await asyncio.to_thread(make_anew, first)
+    async with open_desk(sqlite_url, tmp_path, clock=clock, listener=Listener(), mailboxes=(watched,)) as desk:
+        await arrived(desk, 1)
+    # Another UIDVALIDITY: every number stands for another mail now.
+    second = mail("Second", message_id="<2@customers.test>", subject="Two")
+    await asyncio.to_thread(make_anew, second, first, unlike=validity)
+    async with open_desk(sqlite_url, tmp_path, clock=clock, listener=Listener(), mailboxes=(watched,)) as desk:
+        await arrived(desk, 2)
+        await desk.settled()
+        assert [await desk.texts(one) for one in await desk.conversations()] == [["First"], ["Second"]]
+
+
+async def test_a_frozen_line_is_noticed_and_left(
+    dovecot: Dovecot, sqlite_url: str, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's side goes silent without closing: no packet says so, only the missing answer does."""
+    monkeypatch.setattr("channels.email.imap.READ_SECONDS", 1)
+    frozen = asyncio.Event()
+    tasks: list[asyncio.Task[None]] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", dovecot.imap_port)
+
+        async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                if frozen.is_set():
+                    await asyncio.Event().wait()
+                target.write(data)
+
+        writers.extend((writer, there_writer))
+        tasks.extend(asyncio.ensure_future(one) for one in (copy(reader, there_writer), copy(there_reader, writer)))
+
+    server = await asyncio.start_server(between, "127.0.0.1", 0)
+    user = dovecot.new_user()
+    watched = mailbox(dovecot, user).model_copy(update={"port": server.sockets[0].getsockname()[1], "idle_seconds": 1})
+    try:
+        async with open_desk(sqlite_url, tmp_path, clock=clock, listener=Listener(), mailboxes=(watched,)) as desk:
+            await connected(desk)
+            frozen.set()
+            await until(lambda: not desk.status.mailboxes[0].connected, what="the frozen line is noticed")
+            frozen.clear()
+            await asyncio.to_thread(dovecot.deliver, user, mail("After the frost"))
+            await arrived(desk, 1)
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        for writer in writers:
+            writer.close()
+        await asyncio.gather(*tasks, *(writer.wait_closed() for writer in writers), return_exceptions=True)

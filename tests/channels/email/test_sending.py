@@ -12,6 +12,7 @@ import pytest
 
 from channels.email.settings import Listener, Outgoing, TlsMode
 from inbox.clock import ManualClock
+from inbox.deliveries import try_again
 from inbox.reply import AutomaticText, Recipients, write_automatic
 from inbox.store import attachments
 from inbox.vocabulary import ChannelKind, ConversationId, Delivery
@@ -79,6 +80,11 @@ async def test_a_refused_recipient_fails_at_once_and_the_customer_waits_again(de
     state, error = await delivery_of(desk, conversation)
     assert state is Delivery.FAILED
     assert "554" in error
+    assert await desk.waits(conversation) == [True]
+    failed = [one for one in await desk.timeline(conversation) if one.delivery is Delivery.FAILED][-1]
+    await desk.db.write(try_again, failed.id, by=bea, now=desk.clock.now())
+    await desk.outbox.work_off()
+    assert (await delivery_of(desk, conversation))[0] is Delivery.FAILED
     assert await desk.waits(conversation) == [True]
 
 
