@@ -56,7 +56,7 @@ class BrowserDesk:
             email=EmailSettings(addresses=(SupportAddress(address=SUPPORT, name="Acme"),), keep_folder=self._folder),
         )
         self.app = build(config, clock=self.clock, db=self.db)
-        self._runner = web.AppRunner(self.app, access_log=None)
+        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
         await site.start()

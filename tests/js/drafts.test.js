@@ -94,3 +94,11 @@ test("a browser that keeps nothing still lets one write", () => {
   write(keeper, 5, "reply", "Hello");
   assert.equal(keeper.get(5, "reply").text, "Hello");
 });
+
+test("a draft of another computer fills a box in which nothing is written", () => {
+  const { keeper } = bench();
+  const key = keeper.get(5, "reply").key;
+  const remote = { ...emptyDraft(""), text: "from elsewhere", saved_at: 5 };
+  assert.equal(keeper.get(5, "reply", remote).text, "from elsewhere");
+  assert.equal(keeper.get(5, "reply").key, key);
+});

@@ -68,8 +68,13 @@ export function draftKeeper({ operator, store, now, newKey, saveRemote, later, c
     get(conversation, kind, remote = null) {
       const key = name(operator, conversation, kind);
       const known = held.get(key);
-      if (known) return known.draft;
+      if (known) {
+        const better = newer(known.draft, remote) ?? known.draft;
+        if (better !== known.draft) known.draft = { ...better, key: better.key || known.draft.key };
+        return known.draft;
+      }
       const draft = newer(readLocal(conversation, kind), remote) ?? emptyDraft(newKey());
+      if (!draft.key) draft.key = newKey();
       held.set(key, { draft, local: null, remote: null });
       return draft;
     },

@@ -151,10 +151,10 @@ function Timeline({ open }) {
     if (element && atEnd.current) element.scrollTop = element.scrollHeight;
   }, [open.id, last, open.state, open.entries.length]);
   useEffect(() => {
-    // The first letter of an answer fixes what its author had seen.
+    // The first letter of an answer fixes what its author had seen; one begun before the entries came saw them all.
     const draft = drafts.get(open.id, "reply");
-    if (!draft.text) draft.seen = lastSeen(open);
-  }, [open.id, last]);
+    if (!draft.text || draft.seen === 0) draft.seen = lastSeen(open);
+  }, [open.id, last, open.state]);
   useEffect(() => {
     const element = /** @type {HTMLElement} */ (box.current);
     const watch = new ResizeObserver(() => {
