@@ -50,6 +50,14 @@ _SHOW = Prepared(
         version=table(Conversation).c.version + 1,
     )
 )
+_FIRED = {
+    step: Prepared(
+        update(table(Wait))
+        .where(Wait.id == bindparam("wait"), Wait.ended_at.is_(None), done.is_(None))
+        .values({done.key: bindparam("fired_at")})
+    )
+    for step, done in ((WaitStep.WARNED, Wait.warned_at), (WaitStep.MISSED, Wait.missed_at))
+}
 
 
 def running(tx: Transaction, conversation_id: ConversationId) -> Any:
@@ -359,11 +367,7 @@ def _fire_before(tx: Transaction, wait: Row[Any], at: datetime) -> None:
 
 def _fire(tx: Transaction, step: WaitStep, wait_id: int, conversation_id: int, at: datetime) -> bool:
     """Write a warning or a miss, dated `at`, unless it has been written."""
-    done = Wait.warned_at if step is WaitStep.WARNED else Wait.missed_at
-    changed = tx.conn.execute(
-        update(Wait).where(Wait.id == wait_id, Wait.ended_at.is_(None), done.is_(None)).values({done.key: at})
-    )
-    if changed.rowcount != 1:
+    if _FIRED[step].run(tx.conn, wait=wait_id, fired_at=at) != 1:
         return False
     _line(tx, WaitId(wait_id), at, step, {})
     happened = WaitWarned if step is WaitStep.WARNED else WaitMissed

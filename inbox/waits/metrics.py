@@ -175,13 +175,7 @@ def live(conn: Connection, now: datetime) -> Live:
 
 def longest(conn: Connection, now: datetime) -> LongestWait | None:
     """The unpaused wait whose third clock shows most; of several at zero (closed hours) the oldest."""
-    query = (
-        select(Wait.__table__, Contact.name.label("contact_name"))
-        .join(Conversation, Conversation.id == Wait.conversation_id)
-        .join(Contact, Contact.id == Conversation.contact_id)
-        .where(running(), Wait.paused_at.is_(None))
-        .order_by(Wait.started_at, Wait.id)
-    )
+    query = select(Wait.__table__).where(running(), Wait.paused_at.is_(None)).order_by(Wait.started_at, Wait.id)
     # Without pauses the oldest start has waited longest; those with pauses are few and looked at one by one.
     candidates = [
         *conn.execute(query.where(Wait.paused_s == 0).limit(1)),
@@ -195,7 +189,11 @@ def longest(conn: Connection, now: datetime) -> LongestWait | None:
         wait_id=WaitId(row.id),
         conversation_id=ConversationId(row.conversation_id),
         channel=ChannelKind(row.channel),
-        contact_name=row.contact_name,
+        contact_name=conn.execute(
+            select(Contact.name)
+            .join(Conversation, Conversation.contact_id == Contact.id)
+            .where(Conversation.id == row.conversation_id)
+        ).scalar_one(),
         started_at=row.started_at,
         net_s=int(clocks[row.id].net.total_seconds()),
         ticks=calendar.current(conn, now).hours.is_open(now),
@@ -253,20 +251,17 @@ def service_level(conn: Connection, now: datetime, since: datetime) -> ServiceLe
 
 def percentiles(conn: Connection, which: ColumnElement[bool]) -> Percentiles:
     """Nearest rank over the net seconds of ended waits."""
-    n = conn.execute(select(func.count()).select_from(Wait).where(which, Wait.net_s.is_not(None))).scalar_one()
+    return percentiles_of(
+        conn.execute(select(Wait.net_s).where(which, Wait.net_s.is_not(None)).order_by(Wait.net_s)).scalars().all()
+    )
 
-    def ranked(percent: int) -> int | None:
-        if not n:
-            return None
-        return conn.execute(
-            select(Wait.net_s)
-            .where(which, Wait.net_s.is_not(None))
-            .order_by(Wait.net_s)
-            .offset(nearest_rank(n, percent))
-            .limit(1)
-        ).scalar_one()
 
-    return Percentiles(n, ranked(50), ranked(90), ranked(95))
+def percentiles_of(ascending: Sequence[int | None]) -> Percentiles:
+    n = len(ascending)
+    if not n:
+        return Percentiles(0, None, None, None)
+    median, p90, p95 = (ascending[nearest_rank(n, percent)] for percent in (50, 90, 95))
+    return Percentiles(n, median, p90, p95)
 
 
 def nearest_rank(n: int, percent: float) -> int:
@@ -276,10 +271,17 @@ def nearest_rank(n: int, percent: float) -> int:
 
 def operators(conn: Connection, since: datetime) -> list[OperatorNow]:
     """Everybody with an account, those at work first. Not ranked by anything they did."""
+    people = conn.execute(
+        select(Operator.id, Operator.name, Operator.presence, Operator.presence_since).where(
+            Operator.disabled_at.is_(None)
+        )
+    ).all()
     open_now: dict[int, list[str]] = {}
     for row in conn.execute(
         select(Conversation.owner_id, Conversation.channel).where(
-            Conversation.owner_id.is_not(None), Conversation.status == Status.OPEN, Conversation.spam.is_(False)
+            Conversation.owner_id.in_([person.id for person in people]),
+            Conversation.status == Status.OPEN,
+            Conversation.spam.is_(False),
         )
     ):
         open_now.setdefault(row.owner_id, []).append(row.channel)
@@ -303,11 +305,7 @@ def operators(conn: Connection, since: datetime) -> list[OperatorNow]:
             channels=[channel for channel in ChannelKind if channel in open_now.get(row.id, ())],
             answered_today=answered.get(row.id, 0),
         )
-        for row in conn.execute(
-            select(Operator.id, Operator.name, Operator.presence, Operator.presence_since).where(
-                Operator.disabled_at.is_(None)
-            )
-        )
+        for row in people
     ]
     return sorted(found, key=lambda operator: (order[operator.presence], operator.name, operator.id))
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BigInteger, Connection, select, type_coerce
 
+from inbox.queue_key import moment
 from inbox.store.models import Wait
 from inbox.vocabulary import Ending
 from inbox.waits import calendar
 from inbox.waits.figures import half_hour, today
-from inbox.waits.metrics import Percentiles, nearest_rank
+from inbox.waits.metrics import Percentiles, nearest_rank, percentiles_of
 
 HALF_HOUR = timedelta(minutes=30)
+QUARTER_MICROS = 15 * 60 * 1_000_000
+"""No zone's distance from UTC is anything but whole quarters of an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def by_half_hour(conn: Connection, now: datetime) -> list[Slot]:
     slots = []
     begins = min(seconds, default=None)
     while begins is not None and begins <= now:
-        slots.append(Slot(begins, _of(seconds.get(begins, []))))
+        slots.append(Slot(begins, percentiles_of(sorted(seconds.get(begins, [])))))
         begins += HALF_HOUR
     return slots
 
@@ -56,28 +59,20 @@ def by_hour_of_week(conn: Connection, now: datetime, *, weeks: int = 4) -> list[
     until = today(conn, now)
     local_hours: dict[int, tuple[int, int]] = {}
     seconds: dict[tuple[int, int], list[int]] = {}
-    for row in conn.execute(
-        select(Wait.started_at, Wait.net_s).where(
+    for micros, net_s in conn.execute(
+        select(type_coerce(Wait.started_at, BigInteger).label("micros"), Wait.net_s).where(
             Wait.started_at >= until - timedelta(weeks=weeks),
             Wait.started_at < until,
             Wait.ending == Ending.ANSWERED,
         )
     ):
-        quarter = int(row.started_at.timestamp()) // 900
+        quarter = micros // QUARTER_MICROS
         place = local_hours.get(quarter)
         if place is None:
-            wall = row.started_at.astimezone(zone)
+            wall = moment(micros).astimezone(zone)
             place = local_hours[quarter] = wall.weekday(), wall.hour
-        seconds.setdefault(place, []).append(row.net_s)
+        seconds.setdefault(place, []).append(net_s or 0)
     return [
         HeatCell(weekday, hour, len(found), sorted(found)[nearest_rank(len(found), 50)])
         for (weekday, hour), found in sorted(seconds.items())
     ]
-
-
-def _of(seconds: list[int]) -> Percentiles:
-    ordered = sorted(seconds)
-    if not ordered:
-        return Percentiles(0, None, None, None)
-    median, p90, p95 = (ordered[nearest_rank(len(ordered), percent)] for percent in (50, 90, 95))
-    return Percentiles(len(ordered), median, p90, p95)
