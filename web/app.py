@@ -29,7 +29,7 @@ from channels.phone.channel import phone_channel
 from channels.phone.settings import PhoneSettings
 from inbox import timers
 from inbox.clock import Clock, SystemClock
-from inbox.events import ReplyWritten, WaitStarted, WaitWarned
+from inbox.events import MessageReceived, ReplyWritten, WaitStarted, WaitWarned
 from inbox.reply import Addressings
 from inbox.store.attachments import AttachmentFolder
 from inbox.store.database import Database, open_database
@@ -64,6 +64,9 @@ DURABLE: Mapping[type, Sequence[str]] = {
     WaitWarned: ["autoreply"],
 }
 """What must follow what. Stored in the same commit, worked off until it is done or given up in sight of people."""
+
+QUIET = {MessageReceived} - DURABLE.keys()
+"""What happens so often that the workers of the outbox had better not look each time for work it never makes."""
 
 
 class Config(DeskConfig):
@@ -242,7 +245,7 @@ async def _working(app: web.Application, *, channels: Sequence[Channel], config:
     db, clock, workers, desk = app[keys.DB], app[keys.CLOCK], app[keys.WORKERS], app[keys.DESK]
     watcher = timers.Watcher(db, clock)
     senders = {c.kind: c.sender for c in channels if c.sender is not None}
-    deliveries = OutboxWorker(db, clock, delivery.HANDLER, delivery.Deliver(db, clock, senders))
+    deliveries = OutboxWorker(db, clock, delivery.HANDLER, delivery.Deliver(db, clock, senders), quiet=QUIET)
     answers = OutboxWorker(
         db,
         clock,
@@ -256,6 +259,7 @@ async def _working(app: web.Application, *, channels: Sequence[Channel], config:
             desk_name=config.desk.name,
             language=config.desk.language,
         ),
+        quiet=QUIET,
     )
     for told in (watcher.wake, deliveries.wake, answers.wake, desk.announcer, app[WALL].announce):
         db.on_commit(told)

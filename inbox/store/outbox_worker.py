@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
 
 import structlog
@@ -25,12 +25,18 @@ SHARED_SLEEP = timedelta(seconds=1)
 
 
 class OutboxWorker:
-    def __init__(self, db: Database, clock: Clock, handler: str, handle: Handle) -> None:
+    """`quiet`: events that put nothing into the outbox, so that a busy chat does not make it look all the time."""
+
+    def __init__(
+        self, db: Database, clock: Clock, handler: str, handle: Handle, *, quiet: Collection[type] = ()
+    ) -> None:
         self._db, self._clock, self._handler, self._handle = db, clock, handler, handle
+        self._quiet = frozenset(quiet)
         self._woken = asyncio.Event()
 
     def wake(self, happened: Sequence[AnyEvent]) -> None:
-        self._woken.set()
+        if not all(type(event) in self._quiet for event in happened):
+            self._woken.set()
 
     async def work_off(self) -> int:
         """Handle all that is due now; how many rows that were."""

@@ -200,6 +200,15 @@ async def _flat_out(server: Server, seconds: float) -> tuple[float, float]:
     return done / took, (server.cpu_s() - cpu) / done
 
 
+async def _settled(server: Server) -> None:
+    """Return when the server has done what followed from the first messages: waits, automatic replies, screens."""
+    for _ in range(60):
+        cpu = server.cpu_s()
+        await asyncio.sleep(0.5)
+        if server.cpu_s() - cpu < 0.05:
+            return
+
+
 async def _paced(server: Server, seconds: float) -> None:
     server.sent.clear()
     begin, said = perf_counter(), []
@@ -242,7 +251,8 @@ async def bench(*, rounds: int = ROUNDS, seconds: float = SECONDS) -> list[Row]:
             for number in range(OPERATORS):
                 await _operator(http, server, number)
             server.visitors = [await _visitor(http, server) for _ in range(VISITORS)]
-            await _flat_out(server, 0.5)
+            await _flat_out(server, 1)
+            await _settled(server)
             servers.append(server)
         rates: dict[str, list[float]] = {"desk": [], "relay": []}
         cpus: dict[str, list[float]] = {"desk": [], "relay": []}

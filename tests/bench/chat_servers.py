@@ -15,13 +15,6 @@ import socketio
 import uvloop
 from aiohttp import web
 
-from inbox.clock import SystemClock
-from inbox.people import operators
-from inbox.vocabulary import Presence, Role
-from web import keys
-from web.app import Config, build
-from web.security import hash_password
-
 OPERATORS = 5
 PASSWORD = "correct horse battery"
 BACKLOG = 4096
@@ -33,6 +26,13 @@ def operator_mail(number: int) -> str:
 
 async def desk(folder: Path) -> None:
     """Everything on: SQLite with synchronous=FULL, timers, outbox, operators' screens, places in the queue."""
+    from inbox.clock import SystemClock
+    from inbox.people import operators
+    from inbox.vocabulary import Presence, Role
+    from web import keys
+    from web.app import Config, build
+    from web.security import hash_password
+
     limits = dict.fromkeys(
         ("messages_per_minute", "events_per_minute", "connects_per_minute", "questions_per_minute"), 10**9
     )
