@@ -9,28 +9,53 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, NullPool, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 POSTGRES_LOCK = 0x5675_6F72_6F  # "Vuoro": processes that start together migrate one after the other
 
 
 def upgrade(url: str, revision: str = "head") -> None:
     """Upgrade `sqlite:///path` or `postgresql://…`; does nothing when the database is there already."""
+    if revision == "head" and _is_newest(url):
+        return
+    from alembic import command
+
     _run(url, lambda config: command.upgrade(config, revision))
 
 
 def downgrade(url: str, revision: str) -> None:
     """Go back to `revision`; "base" removes everything."""
+    from alembic import command
+
     _run(url, lambda config: command.downgrade(config, revision))
 
 
+def _is_newest(url: str) -> bool:
+    """Asked of SQLite alone: it spares an ordinary start of a small desk the loading of Alembic."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or not Path(parsed.database).exists():
+        return False
+    with closing(sqlite3.connect(parsed.database, timeout=30)) as connection:
+        try:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        except sqlite3.OperationalError:  # a new file
+            return False
+    newest = max(path.name.partition("_")[0] for path in Path(__file__).parent.glob("versions/[0-9]*_*.py"))
+    return found == [(newest,)]
+
+
 def _run(url: str, step: Callable[[Config], None]) -> None:
+    from alembic.config import Config
+
     def on(connection: Connection) -> None:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent))

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from rich.table import Table
 
 from channels.chat.settings import ChatSettings
 from channels.email.addressing import EmailAddressing
+from channels.email.intake import place, store_files
+from channels.email.parse import parse
 from channels.email.settings import EmailSettings, Listener, SupportAddress
 from channels.phone.example import curl_line
 from channels.phone.settings import PhoneSettings, PhoneSource
@@ -25,7 +28,7 @@ from inbox.clock import SystemClock
 from inbox.events import ReplyWritten
 from inbox.store.attachments import AttachmentFolder
 from inbox.store.database import open_database
-from inbox.vocabulary import ChannelKind
+from inbox.vocabulary import ArrivalId, ChannelKind, ConversationId
 from web.app import EMAIL_STATUS, Config, build
 from web.config import DeskTable, LogTable, SecurityTable, ServerTable, StoreTable
 from web.demo_data import ACCOUNTS, SUPPORT_ADDRESS, Story, seed
@@ -105,15 +108,17 @@ async def fill(config: Config) -> None:
     await asyncio.to_thread(upgrade, config.store.url)
     clock = SystemClock()
     db = open_database(config.store.url, now=clock.now, durable={ReplyWritten: ["delivery"]})
+    folder = AttachmentFolder(config.store.folder / "attachments")
+    own = [SUPPORT_ADDRESS]
+
+    async def take_in_mail(arrival_id: ArrivalId, raw: bytes, at: datetime) -> ConversationId:
+        understood = await asyncio.to_thread(lambda: store_files(folder, parse(raw, own_addresses=own), raw))
+        placed = await db.write(place, arrival_id, understood, own_addresses=own, envelope_recipients=own, now=at)
+        assert placed.conversation_id is not None, placed.reason
+        return placed.conversation_id
+
     try:
-        await seed(
-            Story(
-                db=db,
-                folder=AttachmentFolder(config.store.folder / "attachments"),
-                addressings={ChannelKind.EMAIL: EmailAddressing(config.email)},
-                now=clock.now(),
-            )
-        )
+        await seed(Story(db, {ChannelKind.EMAIL: EmailAddressing(config.email)}, take_in_mail, clock.now()))
     finally:
         await db.close()
 

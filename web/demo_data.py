@@ -6,15 +6,13 @@ Everything enters by the desk's own doors, dated in the past.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
 
-from channels.email.intake import place, store_files
-from channels.email.parse import parse
 from inbox import handoff, lifecycle, visitors
 from inbox.call_facts import CallFacts, Direction
 from inbox.calls import record_call
@@ -24,10 +22,10 @@ from inbox.people.contacts import AddressLine, Sender
 from inbox.receive import Incoming, receive
 from inbox.reply import Addressings, ReplyDraft, note, reply
 from inbox.store import arrivals
-from inbox.store.attachments import AttachmentFolder
 from inbox.store.database import Database
 from inbox.vocabulary import (
     AddressKind,
+    ArrivalId,
     CallOutcome,
     ChannelKind,
     ConversationId,
@@ -85,8 +83,8 @@ class Story:
     """The doors of the desk, with times given in minutes before now."""
 
     db: Database
-    folder: AttachmentFolder
     addressings: Addressings
+    take_in_mail: Callable[[ArrivalId, bytes, datetime], Awaitable[ConversationId]]
     now: datetime
     staff: dict[str, OperatorId] = field(default_factory=dict)
     _count: int = 0
@@ -147,12 +145,7 @@ class Story:
             envelope={"sender": who.email, "recipients": own, "peer": "demonstration"},
             now=at,
         )
-        understood = await asyncio.to_thread(lambda: store_files(self.folder, parse(raw, own_addresses=own), raw))
-        placed = await self.db.write(
-            place, kept.arrival_id, understood, own_addresses=own, envelope_recipients=own, now=at
-        )
-        assert placed.conversation_id is not None, placed.reason
-        return placed.conversation_id
+        return await self.take_in_mail(kept.arrival_id, raw, at)
 
     async def missed_call(self, who: Person, ago: float, *, withheld: bool = False) -> ConversationId | None:
         began = self.at(ago)

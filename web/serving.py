@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import signal
 import socket
@@ -113,8 +114,21 @@ async def serve_until_stopped(
             await runner.cleanup()
 
 
+_ARENAS, _OWN_PAGES_FROM = (-8, 2), (-3, 1_000_000)
+"""glibc's M_ARENA_MAX and M_MMAP_THRESHOLD: what a password check or a large mail needed is given back afterwards."""
+
+
+def give_memory_back() -> None:
+    """Keep the C library from holding on to what was used once; does nothing where there is no glibc."""
+    libc = ctypes.CDLL(None)
+    for option, value in (_ARENAS, _OWN_PAGES_FROM):
+        with suppress(AttributeError):
+            libc.mallopt(option, value)
+
+
 def run_loop(main: Any) -> None:
     """asyncio.run, on uvloop where there is one."""
+    give_memory_back()
     try:
         import uvloop
     except ImportError:
