@@ -57,8 +57,11 @@ def failed_for_good(tx: Transaction, entry_id: EntryId, error: str, *, now: date
     row = tx.conn.execute(select(Entry.conversation_id, Entry.kind).where(Entry.id == entry_id)).first()
     if row is None:
         return
-    conversation_id = ConversationId(row.conversation_id)
+    wrote_in = conversation_id = ConversationId(row.conversation_id)
     conversation = locked(tx, conversation_id)
+    while conversation.merged_into_id is not None:  # it goes on there, and there people will look
+        conversation_id = ConversationId(conversation.merged_into_id)
+        conversation = locked(tx, conversation_id)
     before = tx.conn.execute(select(Entry.delivery).where(Entry.id == entry_id)).scalar()
     if before == Delivery.FAILED:
         return
@@ -70,7 +73,9 @@ def failed_for_good(tx: Transaction, entry_id: EntryId, error: str, *, now: date
         tx, conversation, "delivery_failed", by=None, now=now, data={"entry": entry_id, "error": error[:300]}, **changes
     )
     if row.kind == EntryKind.REPLY:
-        ledger.run_again(tx, conversation_id, entry_id, at=now)
+        ledger.run_again(tx, wrote_in, entry_id, at=now)
+        if wrote_in != conversation_id:
+            ledger.move(tx, wrote_in, conversation_id, at=now)
     tx.record(ConversationChanged(conversation_id))
 
 

@@ -378,6 +378,7 @@ def leaving_due(tx: Transaction, *, now: datetime, limit: int = 200) -> int:
                 answer_by=ChannelKind.EMAIL,
                 visitor_left_at=None,
             )
+            ledger.change_channel(tx, conversation_id, ChannelKind.EMAIL, at=now)
         elif AddressKind.PHONE in ways:
             say(
                 tx,
@@ -389,6 +390,7 @@ def leaving_due(tx: Transaction, *, now: datetime, limit: int = 200) -> int:
                 answer_by=ChannelKind.PHONE,
                 visitor_left_at=None,
             )
+            ledger.change_channel(tx, conversation_id, ChannelKind.PHONE, at=now)
         else:
             ledger.end(tx, conversation_id, Ending.ABANDONED, at=max(row.visitor_left_at, row.waiting_since))
             say(

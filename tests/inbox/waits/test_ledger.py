@@ -258,6 +258,22 @@ async def test_merging_into_the_older_one_ends_the_younger(desk: DrivenDesk) -> 
     assert (await only_wait(desk, "aino")).ending is Ending.MERGED
 
 
+async def test_an_undelivered_answer_of_a_merged_conversation_is_owed_where_it_goes_on(desk: DrivenDesk) -> None:
+    await desk.play(
+        [
+            line("12:00", "message", "aino"),
+            line("12:01", "reply", "aino", by="mia"),
+            line("12:02", "message", "otso"),
+            line("12:03", "merge", "aino", by="mia", into="otso"),
+            line("12:04", "undelivered", "aino"),
+        ]
+    )
+    assert await desk.waits("aino") == []
+    again, folded = await desk.waits("otso")
+    assert (again.started_at, again.ended_at) == (at("12:00"), None)
+    assert (folded.started_at, folded.ending) == (at("12:02"), Ending.MERGED)
+
+
 async def test_a_visitor_who_leaves_before_an_answer_has_abandoned(desk: DrivenDesk) -> None:
     await desk.play([line("12:00", "message"), line("12:02", "abandoned")])
     wait = await only_wait(desk)
