@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from inbox.errors import NotFound
+from inbox.mail_words import explain
 from inbox.store import arrivals, outbox
 from web.api.request import now, path_id
 from web.api.tray import lines
@@ -30,6 +31,7 @@ async def show(request: web.Request) -> web.Response:
             "entries": found.get("entries", []),
             "state": state,
             "states": STATES,
+            "explain": explain,
             "saved": request.query.get("saved", ""),
         },
     )
