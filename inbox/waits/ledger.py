@@ -1,4 +1,4 @@
-"""The wait ledger: one wait = one spell in which a customer is owed an answer by a person (WAITS rules in docs).
+"""The wait ledger: one wait = one spell in which a customer is owed an answer by a person (see docs/waits.md).
 
 A wait opens at the first unanswered thing the customer did and closes only by a person's public answer, a connected
 call, the customer leaving, or closing. Every step is a line that is added and never changed; the row of the wait and
