@@ -13,7 +13,7 @@ from channels.email.addresses import MailAddress, fold, is_usable
 from channels.email.recipients import ReplyTo, chosen, recipients_for_reply, references_for_reply
 from channels.email.record import AddressData, MailData
 from channels.email.serialise import new_message_id
-from channels.email.settings import EmailSettings, SupportAddress
+from channels.email.settings import EmailSettings
 from channels.email.subjects import for_reply
 from inbox import mail_ids
 from inbox.errors import CannotReach
@@ -72,17 +72,18 @@ class EmailAddressing:
             fixed["only_author"] = True
         return fixed
 
-    def _sender(self, before: Mapping[str, Any] | None) -> SupportAddress:
+    def _sender(self, before: Mapping[str, Any] | None) -> MailAddress:
         """The address of ours that was written to, else the first."""
         if before is not None:
-            found = self._settings.support_address(before.get("support_address", "") or "")
+            found = self._settings.written_to(before.get("support_address", "") or "")
             for one in () if found else (before["author"], *before["to"], *before["cc"]):
-                found = found or self._settings.support_address(fold(one["address"]))
+                found = found or self._settings.written_to(fold(one["address"]))
             if found is not None:
                 return found
         if not self._settings.addresses:
             raise CannotReach(N_("This desk has no mail address of its own yet. An administrator can add one."))
-        return self._settings.addresses[0]
+        first = self._settings.addresses[0]
+        return MailAddress(first.name, first.address)
 
 
 def mail_to_answer(conn: Connection, conversation_id: ConversationId) -> SentMail | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import TracebackType
@@ -58,6 +59,7 @@ class IntakeWorker:
         self._reopen_for = reopen_for
         self._woken = asyncio.Event()
         self._busy: set[int] = set()
+        self._troubled = False
         self._late: set[asyncio.Task[None]] = set()
         self._parsers: ThreadPoolExecutor | None = None
 
@@ -82,8 +84,12 @@ class IntakeWorker:
         while True:
             self._woken.clear()
             pause = longest
+            self._troubled = False
             try:
-                if await self.work_off():
+                looked_at = await self.work_off()
+                if self._troubled:
+                    pause = AFTER_TROUBLE
+                elif looked_at:
                     continue
             except (StoreBusy, OSError) as error:
                 log.warning("mail waits for the store", error=str(error))
@@ -99,6 +105,8 @@ class IntakeWorker:
         while waiting := await self._waiting():
             looked_at += len(waiting)
             await self._take_in(waiting)
+            if self._troubled:
+                break  # what failed is tried again, but not at once: a full disk may have room in a moment
         return looked_at
 
     async def _waiting(self) -> list[ArrivalRecord]:
@@ -132,7 +140,9 @@ class IntakeWorker:
                     await task
                 else:
                     await asyncio.sleep(0)  # the write is queued now, and the next one behind it
-            await asyncio.gather(*placing)
+            for outcome in await asyncio.gather(*placing, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
         except BaseException:
             self._busy.clear()
             raise
@@ -140,7 +150,8 @@ class IntakeWorker:
     async def _place_late(self, reading: _Reading) -> None:
         done, _ = await asyncio.wait({reading.understood}, timeout=GIVES_UP_SECONDS)
         if done:
-            await self._place(reading)
+            with suppress(StoreBusy):  # it is still new and comes up again
+                await self._place(reading)
         else:
             await self._failed(reading.arrival, f"Reading it took longer than {GIVES_UP_SECONDS:.0f} seconds.")
             self._busy.discard(reading.arrival.id)
@@ -171,6 +182,7 @@ class IntakeWorker:
             self._busy.discard(reading.arrival.id)
 
     async def _failed(self, arrival: ArrivalRecord, error: str) -> None:
+        self._troubled = True
         await self._db.write(arrivals.failed, arrival.id, error, now=self._clock.now())
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from channels.email.addresses import fold, is_usable, without_plus
+from channels.email.addresses import MailAddress, fold, is_usable, without_plus
 
 
 class _Table(BaseModel):
@@ -156,11 +156,13 @@ class EmailSettings(_Table):
             without_plus(fold(one)) for support in self.addresses for one in (support.address, *support.aliases)
         )
 
-    def support_address(self, folded: str) -> SupportAddress | None:
+    def written_to(self, folded: str) -> MailAddress | None:
+        """The address of ours that this is, as configured, with the name of its desk."""
         wanted = without_plus(folded)
         for support in self.addresses:
-            if wanted in (without_plus(fold(one)) for one in (support.address, *support.aliases)):
-                return support
+            for one in (support.address, *support.aliases):
+                if without_plus(fold(one)) == wanted:
+                    return MailAddress(support.name, one)
         return None
 
     @property

@@ -358,3 +358,13 @@ async def test_what_was_closed_long_ago_is_continued_in_a_new_conversation(
         await send(desk, mail("Much later", message_id="<three@customers.test>", headers=answer))
         _, second = await desk.conversations()
         assert (await desk.timeline(second))[0].data["mail"]["continues"] == first
+
+
+async def test_the_answer_comes_from_the_address_that_was_written_to(desk: MailDesk) -> None:
+    bea = await desk.operator()
+    await send(desk, mail(to="Support@desk.test, friend@customers.test"), to="support@desk.test")
+    (conversation,) = await desk.conversations()
+    await desk.reply(bea, conversation, "Hello")
+    (answer,) = desk.kept()
+    assert answer["From"] == "Shop help <support@desk.test>"
+    assert answer["Cc"] == "friend@customers.test"

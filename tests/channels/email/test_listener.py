@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import smtplib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -188,14 +189,19 @@ async def test_postfix_delivers_by_lmtp_and_keeps_what_we_cannot_take_yet(
 
 
 async def test_a_mail_that_cannot_be_placed_lies_in_the_tray_after_three_tries(
-    desk: MailDesk, monkeypatch: pytest.MonkeyPatch
+    desk: MailDesk, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a fault of ours")
 
     monkeypatch.setattr("channels.email.intake.receive", broken)
     await asyncio.to_thread(deliver_smtp, desk, mail())
-    await desk.settled()
+
+    async def in_the_tray() -> bool:
+        clock.advance(timedelta(seconds=3))  # it is not tried again at once
+        return bool(await desk.tray(ArrivalState.TRAY))
+
+    await until(in_the_tray)
     (line,) = await desk.tray(ArrivalState.TRAY)
     assert "a fault of ours" in line.reason
     monkeypatch.undo()
