@@ -56,6 +56,7 @@ log = structlog.get_logger(__name__)
 
 WEB = Path(__file__).parent
 
+VIEWERS = web.AppKey("viewers", Viewers)
 EMAIL_STATUS = web.AppKey("email_status", EmailStatus)
 
 DURABLE: Mapping[type, Sequence[str]] = {
@@ -114,8 +115,8 @@ def build(config: Config, *, clock: Clock | None = None, db: Database | None = N
     words = Words(WEB / "locales")
     static = StaticFiles(WEB / "static")
     server = make_server(redis_url=config.store.redis or None, foreign_origins=_foreign_origins(config))
-    redis = _redis(config)
-    desk = Desk(server, db, clock, words, Viewers(redis, secrets.token_hex(4)))
+    app[VIEWERS] = Viewers(_redis(config), secrets.token_hex(4))
+    desk = Desk(server, db, clock, words, app[VIEWERS])
     folder = AttachmentFolder(config.store.folder / "attachments", max_bytes=config.security.upload_mb * 1_000_000)
     secret = secret_of(config)
     addressings: Addressings = {}
@@ -169,6 +170,8 @@ def build(config: Config, *, clock: Clock | None = None, db: Database | None = N
     app.cleanup_ctx.append(partial(_store, config=config, own=own_db))
     app.cleanup_ctx.append(partial(_working, channels=channels, config=config))
     app.on_shutdown.append(_hang_up)
+
+    app.on_cleanup.append(_leave_redis)
     return app
 
 
@@ -281,3 +284,8 @@ async def _working(app: web.Application, *, channels: Sequence[Channel], config:
 async def _hang_up(app: web.Application) -> None:
     """Websockets first: the server would otherwise wait for them. Clients come back by themselves."""
     app[keys.SERVER].hang_up()
+
+
+async def _leave_redis(app: web.Application) -> None:
+    await app[VIEWERS].close()
+    await app[keys.RATES].close()

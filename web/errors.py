@@ -144,7 +144,7 @@ def _from_http(request: web.Request, error: web.HTTPException) -> _Answer:
         case 413:
             return _Answer(413, "too_large", words.say(language, N_("This is too large.")), {}, {})
         case status:
-            return _Answer(status, "bad_request", error.text or error.reason, {}, {})
+            return _Answer(status, "bad_request", words.say(language, N_("This request is broken.")), {}, {})
 
 
 def wants_json(request: web.Request) -> bool:

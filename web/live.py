@@ -26,6 +26,7 @@ from inbox.waits.mode import desk_mode
 from inbox.words import N_, Words
 from web.announcer import Announcer
 from web.api.json import to_json
+from web.api.refusals import refusal
 from web.cookies import session_digest
 from web.realtime import DeskServer, is_own_origin
 from web.viewers import Viewers
@@ -113,9 +114,9 @@ class Desk(AsyncNamespace):  # type: ignore[misc]
             answer = await handler(self, sid, screen, checked)
             return {"ok": True, **to_json(answer or {})}
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            at = ".".join(str(part) for part in first["loc"]) or "payload"
-            return {"error": "bad_input", "message": first["msg"], "field": at}
+            refused = refusal(error, "payload")
+            said = self._words.say(language, refused.message)
+            return {"error": refused.code, "message": said, "field": refused.field}
         except InboxError as error:
             said = self._words.say(language, error.message, **error.values)
             return {"error": error.code, "message": said}

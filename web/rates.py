@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import redis.asyncio
+import structlog
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
+from limits.errors import StorageError
+from redis.exceptions import RedisError
+
+log = structlog.get_logger(__name__)
 
 
 class RateLimited(Exception):
@@ -17,9 +23,20 @@ class RateLimited(Exception):
 
 class Rates:
     def __init__(self, redis_url: str = "", *, sign_in_tries_per_minute: int = 10) -> None:
-        storage = RedisStorage(f"async+{redis_url}", implementation="redispy") if redis_url else MemoryStorage()
-        self._limiter = MovingWindowRateLimiter(storage)
+        self._here = MovingWindowRateLimiter(MemoryStorage())
+        self._pool = redis.asyncio.ConnectionPool.from_url(redis_url) if redis_url else None
+        self._shared = (
+            MovingWindowRateLimiter(
+                RedisStorage(f"async+{redis_url}", connection_pool=self._pool, implementation="redispy")  # type: ignore[arg-type]  # any option is handed on
+            )
+            if self._pool is not None
+            else None
+        )
         self._sign_in = RateLimitItemPerMinute(sign_in_tries_per_minute)
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            await self._pool.disconnect()
 
     async def sign_in(self, remote: str, account: str) -> None:
         """One more try to sign in, counted per address and per account. Raises RateLimited."""
@@ -27,8 +44,16 @@ class Rates:
         await self.hit(self._sign_in, "sign-in-as", account.casefold()[:320], cost=1)
 
     async def hit(self, item: RateLimitItem, *who: str, cost: int = 1) -> None:
-        if not await self._limiter.hit(item, *who, cost=cost):
+        if not await self._count(item, *who, cost=cost):
             raise RateLimited(item.get_expiry())
+
+    async def _count(self, item: RateLimitItem, *who: str, cost: int) -> bool:
+        if self._shared is not None:
+            try:
+                return await self._shared.hit(item, *who, cost=cost)
+            except (RedisError, StorageError) as error:
+                log.warning("tries are counted by this process alone", error=str(error))
+        return await self._here.hit(item, *who, cost=cost)
 
 
 PER_SECOND = RateLimitItemPerSecond

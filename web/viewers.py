@@ -7,7 +7,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+from redis.exceptions import RedisError
+
 from inbox.vocabulary import ConversationId, EntryKind, OperatorId
+
+log = structlog.get_logger(__name__)
 
 WRITING_SECONDS = 6
 """So long after the last key somebody counts as writing."""
@@ -29,6 +34,10 @@ class Viewers:
     def __init__(self, redis: Any | None = None, process: str = "") -> None:
         self._here: dict[ConversationId, dict[str, _Viewer]] = {}
         self._redis, self._process = redis, process
+
+    async def close(self) -> None:
+        if self._redis is not None:
+            await self._redis.aclose()
 
     async def joined(self, conversation_id: ConversationId, sid: str, operator_id: OperatorId, name: str) -> Shown:
         self._here.setdefault(conversation_id, {}).setdefault(sid, _Viewer(operator_id, name))
@@ -67,12 +76,17 @@ class Viewers:
         return changed
 
     async def everything(self) -> dict[int, Shown]:
+        mine = {int(conversation_id): _listed(there) for conversation_id, there in self._here.items()}
         if self._redis is None:
-            return {int(conversation_id): _listed(there) for conversation_id, there in self._here.items()}
+            return mine
         found: dict[int, dict[int, dict[str, Any]]] = {}
-        async for key in self._redis.scan_iter("vuoro:viewers:*", count=500):
-            conversation_id = int(key.decode().rpartition(":")[2])
-            found[conversation_id] = await self._from_all(ConversationId(conversation_id))
+        try:
+            async for key in self._redis.scan_iter("vuoro:viewers:*", count=500):
+                conversation_id = int(key.decode().rpartition(":")[2])
+                found[conversation_id] = await self._from_all(ConversationId(conversation_id))
+        except RedisError as error:
+            log.warning("viewers of other processes are unknown", error=str(error))
+            return mine
         return {conversation_id: list(there.values()) for conversation_id, there in found.items() if there}
 
     async def _shown(self, conversation_id: ConversationId) -> Shown:
@@ -80,12 +94,16 @@ class Viewers:
         if self._redis is None:
             return mine
         key = f"vuoro:viewers:{conversation_id}"
-        if mine:
-            await self._redis.hset(key, self._process, json.dumps(mine))
-            await self._redis.expire(key, SHARED_SECONDS)
-        else:
-            await self._redis.hdel(key, self._process)
-        return list((await self._from_all(conversation_id)).values())
+        try:
+            if mine:
+                await self._redis.hset(key, self._process, json.dumps(mine))
+                await self._redis.expire(key, SHARED_SECONDS)
+            else:
+                await self._redis.hdel(key, self._process)
+            return list((await self._from_all(conversation_id)).values())
+        except RedisError as error:
+            log.warning("viewers of other processes are unknown", error=str(error))
+            return mine
 
     async def _from_all(self, conversation_id: ConversationId) -> dict[int, dict[str, Any]]:
         found: dict[int, dict[str, Any]] = {}

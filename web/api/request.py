@@ -13,9 +13,11 @@ from inbox.errors import BadInput, NotFound
 from inbox.people.operators import OperatorRecord
 from inbox.vocabulary import OperatorId
 from inbox.words import N_
+from web.api.refusals import refusal
 from web.keys import CLOCK, SIGNED_IN
 
 BIGGEST_ID = 2**63 - 1
+MAX_JSON_BYTES = 1_000_000
 
 
 class Body(BaseModel):
@@ -32,6 +34,8 @@ async def body(request: web.Request, model: type[B]) -> B:
     if request.content_type != "application/json":
         raise BadInput("body", N_("Send JSON with the content type application/json."))
     raw = await request.read()
+    if len(raw) > MAX_JSON_BYTES:
+        raise BadInput("body", N_("This is too long."))
     try:
         data = json.loads(raw) if raw else {}
     except (ValueError, RecursionError) as error:
@@ -44,9 +48,7 @@ def checked(model: type[B], data: Any) -> B:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "body"
-        raise BadInput(field, first["msg"]) from error
+        raise refusal(error, "body") from error
     except RecursionError as error:
         raise BadInput("body", N_("This is nested too deeply.")) from error
 
