@@ -8,6 +8,7 @@ of `DeliveryFailed`) where it is raised. Templates: `_("…")`, `gettext`, `nget
 from __future__ import annotations
 
 import ast
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,8 @@ class Marked:
 
 
 def everything(root: Path = ROOT) -> list[Marked]:
-    found = [m for path in python_files(root) for m in in_python(path.read_text(), _name(path, root), errors(root))]
+    known = errors(root)
+    found = [m for path in python_files(root) for m in in_python(path.read_text(), _name(path, root), known)]
     found += [m for path in template_files(root) for m in in_template(path.read_bytes(), _name(path, root))]
     found += [m for path in script_files(root) for m in in_script(path.read_text(), _name(path, root))]
     return found
@@ -124,8 +126,6 @@ def _constant(node: ast.expr) -> str | None:
 
 
 def in_template(source: bytes, path: str) -> Iterator[Marked]:
-    import io
-
     options = {"trimmed": "true", "silent": "false", "encoding": "utf-8", "extensions": "jinja2.ext.do"}
     for line, _, message, _ in babel_extract(io.BytesIO(source), ("_", "gettext", "ngettext"), [], options):
         said = message if isinstance(message, tuple) else (message,)
