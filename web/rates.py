@@ -27,7 +27,11 @@ class Rates:
         self._pool = redis.asyncio.ConnectionPool.from_url(redis_url) if redis_url else None
         self._shared = (
             MovingWindowRateLimiter(
-                RedisStorage(f"async+{redis_url}", connection_pool=self._pool, implementation="redispy")  # type: ignore[arg-type]  # any option is handed on
+                RedisStorage(
+                    f"async+{redis_url}",
+                    implementation="redispy",
+                    connection_pool=self._pool,  # type: ignore[arg-type]  # every option is handed on to the client
+                )
             )
             if self._pool is not None
             else None
