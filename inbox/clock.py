@@ -28,7 +28,9 @@ class SystemClock:
         # Naps of at most a minute: a clock set forward by the administrator or a laptop that slept is noticed.
         while (left := (due - self.now()).total_seconds()) > 0:
             try:
-                await asyncio.wait_for(woken.wait(), min(left, 60))
+                # Not wait_for: it swallows a cancellation that comes in the moment of waking, and a loop never ends.
+                async with asyncio.timeout(min(left, 60)):
+                    await woken.wait()
             except TimeoutError:
                 continue
             woken.clear()
