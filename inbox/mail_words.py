@@ -58,6 +58,7 @@ _MEANINGS: Mapping[str, str] = {
     "no_from": N_("It names no author."),
     "no_message_id": N_("It has no identification of its own."),
     "headers_truncated": N_("Its header is too long and is shown in part."),
+    "text_truncated": N_("It is very long; its beginning is shown. The original has the rest."),
     "truncated": N_("It is too large; only its beginning was fetched. The mail server has the whole."),
     "too_deep": N_("It is nested too deeply; the inner part is attached as a file."),
     "too_many_parts": N_("It has too many parts; not all are shown."),

@@ -61,6 +61,8 @@ class Content:
             text_of(piece.html) if piece.html and not _says_something(piece) else piece.text or ""
             for piece in self.pieces
         ]
+        if sum(map(len, parts)) >= limits.TEXT_CHARACTERS:
+            self.notes.append("text_truncated")
         return "\n\n".join(part.strip("\n") for part in parts if part.strip())[: limits.TEXT_CHARACTERS].strip("\n")
 
 

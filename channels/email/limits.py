@@ -15,7 +15,7 @@ REFERENCES = 200
 ADDRESS_CHARACTERS = 320
 MESSAGE_ID_CHARACTERS = 998
 SUBJECT_CHARACTERS = 990
-TEXT_CHARACTERS = 1_000_000
+TEXT_CHARACTERS = 300_000
 HTML_BYTES = 1_000_000
 """Above this, HTML is shown as its text: cleaners need quadratic time on hostile input (RFC documents none)."""
 HTML_NESTING = 250

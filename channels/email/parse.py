@@ -54,7 +54,6 @@ def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) 
     root, headers = tree.root, tree.root.headers
     notes = list(tree.notes)
     content = read_content(root)
-    notes += content.notes
     if len(headers.all("from")) > 1:
         notes.append("several_from")
     author = first_address(headers.raw("from")) or NOBODY
@@ -66,6 +65,7 @@ def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) 
             author = sender
     subject = headers.text("subject")[: limits.SUBJECT_CHARACTERS]
     text, html = content.text(), content.html()
+    notes += content.notes
     cleaned = clean(_named_images(html, content.attachments)) if html else None
     if html and cleaned is None:
         notes.append("html_not_shown")

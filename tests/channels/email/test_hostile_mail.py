@@ -103,6 +103,12 @@ def test_a_bomb_is_read_in_bounded_time(name: str) -> None:
     assert took < BOUNDED_SECONDS, f"{took:.1f} s"
 
 
+def test_a_very_long_text_is_shown_in_part_and_said() -> None:
+    mail = parse(HEAD + b"\r\n" + b"words and words\r\n" * 50_000)
+    assert "text_truncated" in mail.notes
+    assert len(mail.text) <= 300_000
+
+
 def test_what_lies_too_deep_is_kept_as_a_file_and_said() -> None:
     mail = parse(nested_multiparts(60))
     assert "too_deep" in mail.notes
