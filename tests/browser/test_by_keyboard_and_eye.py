@@ -199,6 +199,7 @@ STATES: dict[str, tuple[str, Callable[[Page], Awaitable[None]]]] = {
 }
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_no_state_of_the_desk_breaks_an_accessibility_rule(
     desk_server: BrowserDesk, open_desk: OpenPage, scheme: str
@@ -217,6 +218,7 @@ async def test_no_state_of_the_desk_breaks_an_accessibility_rule(
     assert broken == []
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 390])
 async def test_no_dialog_or_menu_breaks_an_accessibility_rule(

@@ -1,7 +1,6 @@
-// The smaller dialogs: snooze, assign, labels, priority, merge, a new conversation, and the news that stopped a send.
+// The smaller dialogs: snooze, assign, labels, priority, merge, and the news that stopped a send.
 import { html, useState } from "../vendor/ui.js";
-import { assign, merge, openConversation, send, setPriority, setTags, snooze, take, write } from "./actions.js";
-import { newKey, post, words } from "./api.js";
+import { assign, merge, send, setPriority, setTags, snooze, take, write } from "./actions.js";
 import { CallbackDialog, localInput, LogCallDialog, SlotDialog, WaiveDialog, WrapUpDialog } from "./callbacks.js";
 import { Actions, Dialog } from "./controls.js";
 import { EntryView } from "./entry.js";
@@ -28,7 +27,6 @@ export function Dialogs() {
     case "priority": return html`<${PriorityDialog} />`;
     case "merge": return html`<${MergeDialog} />`;
     case "moved": return html`<${MovedDialog} since=${open.since} kind=${open.kind} then=${open.then} channel=${open.channel} />`;
-    case "new": return html`<${NewDialog} />`;
     case "call": return html`<${LogCallDialog} />`;
     case "callback": return html`<${CallbackDialog} callback=${open.callback} />`;
     case "wrap-up": return html`<${WrapUpDialog} callback=${open.callback} />`;
@@ -176,35 +174,5 @@ function MovedDialog({ since, kind, then, channel }) {
       <button type="button" class="button" onClick=${() => void anyway()}>${t("Send anyway")}</button>
       <button type="button" class="button button-primary" onClick=${edit}>${t("Edit my reply")}</button>
     </div>
-  </${Dialog}>`;
-}
-
-function NewDialog() {
-  const [form, setForm] = useState({ to: "", cc: "", subject: "", text: "" });
-  const [key] = useState(newKey);
-  const [problem, setProblem] = useState("");
-  const [busy, setBusy] = useState(false);
-  const set = (/** @type {keyof typeof form} */ name) => (/** @type {any} */ event) => setForm({ ...form, [name]: event.target.value });
-  const list = (/** @type {string} */ text) => text.split(/[,;\s]+/).filter(Boolean);
-  const submit = async () => {
-    setBusy(true);
-    try {
-      const answer = await post("/conversations", { to: list(form.to), cc: list(form.cc), subject: form.subject, text: form.text, key });
-      shut();
-      if (answer?.conversation_id) await openConversation(answer.conversation_id);
-    } catch (error) {
-      setProblem(words(error));
-    }
-    setBusy(false);
-  };
-  return html`<${Dialog} title=${t("New conversation by e-mail")} close=${shut} submit=${submit}>
-    <div class="side-by-side">
-      <div class="field"><label for="new-to">${t("To")}</label><input id="new-to" type="text" inputmode="email" autocomplete="off" value=${form.to} onInput=${set("to")} /></div>
-      <div class="field"><label for="new-cc">${t("Cc")}</label><input id="new-cc" type="text" inputmode="email" autocomplete="off" value=${form.cc} onInput=${set("cc")} /></div>
-    </div>
-    <div class="field"><label for="new-subject">${t("Subject")}</label><input id="new-subject" autocomplete="off" value=${form.subject} onInput=${set("subject")} /></div>
-    <div class="field"><label for="new-text">${t("Message")}</label><textarea id="new-text" rows="6" dir="auto" value=${form.text} onInput=${set("text")}></textarea></div>
-    ${problem && html`<p class="error" role="alert">${problem} ${t("Your text is kept.")}</p>`}
-    <${Actions} close=${shut} label=${t("Send")} busy=${busy} />
   </${Dialog}>`;
 }

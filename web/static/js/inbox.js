@@ -9,7 +9,7 @@ import { CardPane } from "./card.js";
 import { startClock } from "./clock.js";
 import { Icon, Menu } from "./controls.js";
 import { Dialogs } from "./dialogs.js";
-import { OfferBar, presenceWords } from "./handoff.js";
+import { presenceWords } from "./handoff.js";
 import { listen } from "./keys.js";
 import { connect, loadQueue } from "./live.js";
 import { setPerformer } from "./palette.js";
@@ -31,7 +31,6 @@ function App() {
       <main class="panes" aria-label=${t("Inbox")}><h1 class="for-readers">${t("Inbox")}</h1><${QueuePane} /><${ConversationPane} /></main>
       ${open && html`<${CardPane} />`}
     </div>
-    <div class="offer-place"><${OfferBar} /></div>
     <${Dialogs} /><${Alerts} />
   </div>`;
 }
@@ -191,7 +190,7 @@ function start() {
   connect();
   if (view.peek() !== "waiting" || !page.queue) void loadQueue();
   const id = addressed() ?? (typeof page.conversation === "number" ? page.conversation : null);
-  if (id !== null) void openConversation(id, { address: false });
+  if (id !== null) void openConversation(id, { address: false, focus: false });
   document.documentElement.dataset.ready = "yes";
 }
 

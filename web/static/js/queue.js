@@ -3,6 +3,7 @@ import { computed, html, useEffect, useLayoutEffect, useMemo, useRef, useState }
 import { closeConversation, href, move, openConversation, showChannel, showView, takeNext } from "./actions.js";
 import { Wait } from "./clock.js";
 import { Bones, channelIcon, Empty, Icon, Menu } from "./controls.js";
+import { OfferBar } from "./handoff.js";
 import { ariaKeys, hint } from "./keys.js";
 import { loadPiece, loadQueue, search } from "./live.js";
 import { scrolledTo, windowOf } from "./order.js";
@@ -34,6 +35,7 @@ export function QueuePane() {
   return html`<section class="queue-pane" aria-label=${t("Queue")}>
     <${Head} />
     <div class="list-box"><${Changes} /><${List} /></div>
+    <div><${OfferBar} /></div>
     <${Foot} />
     <${Resizer} />
   </section>`;
@@ -72,7 +74,6 @@ function moreItems() {
     ...["chat", "email", "phone"].map((kind) => ({ label: channelName(kind), checked: channel.value === kind, run: () => showChannel(kind) })),
     "line",
     { label: t("Log a call"), icon: "phone", run: () => { dialog.value = { name: "call" }; } },
-    { label: t("New conversation by e-mail"), icon: "pen", run: () => { dialog.value = { name: "new" }; } },
     { label: paused.value ? t("Go on with live updates") : t("Pause live updates"), icon: "pause", keys: hint("pause"), run: () => pause(!paused.value) },
     { label: t("As a plain list"), icon: "list", href: `/queue?plain=1&view=${view.value}` },
   ];

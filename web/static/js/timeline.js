@@ -7,7 +7,7 @@ import { CallbackBar } from "./callbacks.js";
 import { Composer } from "./composer.js";
 import { Bones, channelIcon, Empty, Icon, Menu } from "./controls.js";
 import { BriefLines, Day, EntryView } from "./entry.js";
-import { OfferBars } from "./handoff.js";
+import { OfferBar, OfferBars } from "./handoff.js";
 import { ariaKeys, hint } from "./keys.js";
 import { conversation, counts, dialog, drafts, lastSeen, line, othersAt, rows, serverNow } from "./state.js";
 import { channelName, clockTime, page, shortTime, t } from "./words.js";
@@ -104,6 +104,7 @@ function Bars({ open }) {
   const merged = open.merged_into_id;
   return html`<div class="bars">
     ${others.length > 0 && html`<div class="bar" role="status"><${Icon} name=${others.some((one) => one.writing) ? "pen" : "eye"} /><span class="bar-text">${viewersWords(others)}</span></div>`}
+    <div class="elsewhere"><${OfferBar} /></div>
     <${OfferBars} open=${open} />
     ${merged !== null && html`<div class="bar plain"><${Icon} name="merge" /><span class="bar-text">${t("This conversation goes on in another one.")}</span>
       <span class="push"><a class="button button-small" href=${`/inbox/${merged}`}>${t("Open it")}</a></span></div>`}
