@@ -29,6 +29,8 @@ HOLE = "\x01"
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _ENTITY = re.compile(r"&[#\w]+;")
+OWN_WORDS = frozenset({"unknown_event", "signed_out", "internal"})
+"""Answers of a socket for which its clients have words of their own."""
 PROPER_NAMES = frozenset({"Vuoro", "JSON", "CSV", "API"})
 
 
@@ -82,23 +84,40 @@ def in_markup(markup: str) -> list[tuple[int, str]]:
 def in_template(source: str, path: str) -> Iterator[Outside]:
     """What remains of a template when its expressions, statements and translated blocks are cut out."""
     kept: list[str] = []
-    inside_trans = False
+    inside = ""  # of a block whose text is translated already, or a value that the template sets for itself
     block: list[str] | None = None
     for _, kind, text in Environment(extensions=["jinja2.ext.i18n"]).lex(source):
         if kind == "block_begin":
             block = []
         elif kind == "block_end":
-            first = next((word for word in block or [] if word.strip()), "")
-            inside_trans = first == "trans" or (inside_trans and first != "endtrans")
+            said = [word for word in block or [] if word.strip()]
+            if inside and said[:1] == [f"end{inside}"]:
+                inside = ""
+            elif not inside:
+                inside = _begins(said)
             block = None
         elif block is not None:
             block.append(text)
-        if kind == "data" and not inside_trans:
+        if kind == "data" and not inside:
             kept.append(text)
         else:
             kept.append(HOLE * (kind == "variable_begin") + "\n" * text.count("\n"))
-    for line, found in in_markup("".join(kept)):
+    for line, found in in_markup(_named("".join(kept))):
         yield Outside(path, line, found.replace(HOLE, "…"))
+
+
+def _begins(statement: Sequence[str]) -> str:
+    """The kind of block that begins here and holds nothing to be checked, else ""."""
+    if statement[:1] == ["trans"]:
+        return "trans"
+    if statement[:1] == ["set"] and "=" not in statement:
+        return "set"
+    return "block" if statement[:2] == ["block", "width"] else ""
+
+
+def _named(markup: str) -> str:
+    """Elements whose name is computed get one, so that they are read as elements."""
+    return markup.replace(f"<{HOLE}", "<hole").replace(f"</{HOLE}", "</hole")
 
 
 def in_script(source: str, path: str) -> Iterator[Outside]:
@@ -111,7 +130,7 @@ def in_script(source: str, path: str) -> Iterator[Outside]:
 
 def _in_html_literal(token: Token, path: str) -> Iterator[Outside]:
     markup = "".join(part if isinstance(part, str) else HOLE for part in token.parts)
-    for line, found in in_markup(markup.replace(f"<{HOLE}", "<hole").replace(f"</{HOLE}", "</hole")):
+    for line, found in in_markup(_named(markup)):
         yield Outside(path, token.line + line - 1, found.replace(HOLE, "…"))
     before = ""
     for part in token.parts:
@@ -153,12 +172,14 @@ def _in_property(run: Sequence[Token], index: int, path: str) -> Iterator[Outsid
 
 def in_python(source: str, path: str, known_errors: frozenset[str]) -> Iterator[Outside]:
     tree = ast.parse(source)
-    for message in error_messages(tree, known_errors):
+    for message in error_messages(tree, known_errors - {"DeliveryFailed"}):  # a mail server's words stay as they came
         built = isinstance(message, ast.Call) and called_name(message.func) in ("format", "join")
         if built or isinstance(message, ast.JoinedStr | ast.BinOp):
             yield Outside(path, message.lineno, ast.unparse(message))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Dict):
+        if isinstance(node, ast.Dict) and not any(
+            isinstance(v, ast.Constant) and v.value in OWN_WORDS for v in node.values
+        ):
             yield from _messages(zip(node.keys, node.values, strict=True), path)
 
 
