@@ -23,6 +23,19 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         writing,
     )
 
-    modules = (queue, conversations, writing, entries, attachments, handoffs, callbacks, calls, team, tray, settings, wallboard)
+    modules = (
+        queue,
+        conversations,
+        writing,
+        entries,
+        attachments,
+        handoffs,
+        callbacks,
+        calls,
+        team,
+        tray,
+        settings,
+        wallboard,
+    )
     for module in modules:
         yield from module.routes
