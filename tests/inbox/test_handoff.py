@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -134,11 +134,8 @@ async def test_accepting_and_running_out_at_the_same_moment_settle_it_once(
 ) -> None:
     handoff_id = await handing.offer(handing.bea)
     clock.advance(OFFER_LASTS)
-    results: list[Any] = await asyncio.gather(
-        handing.do(handoff.accept, handoff_id, by=handing.bea),
-        handing.do(handoff.return_due),
-        return_exceptions=True,
-    )
+    accepting, returning = handing.do(handoff.accept, handoff_id, by=handing.bea), handing.do(handoff.return_due)
+    results: Sequence[Any] = await asyncio.gather(accepting, returning, return_exceptions=True)
     accepted, returned = results
     happened = await handing.happened()
     assert ("handoff_accepted" in happened) + ("handoff_returned" in happened) == 1

@@ -112,6 +112,8 @@ def _begins(statement: Sequence[str]) -> str:
         return "trans"
     if statement[:1] == ["set"] and "=" not in statement:
         return "set"
+    if statement[:1] == ["macro"] and statement[1].endswith("_state"):
+        return "macro"  # gives a stable word to programs
     return "block" if statement[:2] == ["block", "width"] else ""
 
 
