@@ -115,10 +115,18 @@ async def test_what_is_written_while_the_desk_is_away_arrives_once_when_it_is_ba
     await desk.start_desk()
     await expect(panel(page).get_by_text("Sending")).to_have_count(0, timeout=20_000)
     assert await desk.texts() == ["Where is my tent?", "Still there?"]
-    troubles.forgive("ERR_CONNECTION_REFUSED")
+    _forgive_lost_lines(troubles)
 
 
-async def test_offline_the_question_is_kept_and_sent_once_when_the_line_is_back(page: Page, desk: WidgetDesk) -> None:
+def _forgive_lost_lines(troubles: Troubles) -> None:
+    """Chromium reports each try to connect that fails or that a reload cuts short."""
+    lost = ("ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET", "socket.io")
+    troubles.seen = [line for line in troubles.seen if not any(words in line for words in lost)]
+
+
+async def test_offline_the_question_is_kept_and_sent_once_when_the_line_is_back(
+    page: Page, desk: WidgetDesk, troubles: Troubles
+) -> None:
     await page.goto(desk.shop)
     await page.context.set_offline(True)
     await page.get_by_role("button", name="Chat with us").click()
@@ -139,6 +147,7 @@ async def test_offline_the_question_is_kept_and_sent_once_when_the_line_is_back(
     assert await page.evaluate("localStorage.getItem('vuoro.shop.outbox')") is None
     (row,) = await desk.db.read(rows_of, [FIRST])
     assert (row.last_number, row.waiting_since is not None) == (1, True)
+    _forgive_lost_lines(troubles)
 
 
 async def test_closed_the_widget_takes_a_question_and_says_when_somebody_is_back(page: Page, desk: WidgetDesk) -> None:
@@ -292,7 +301,7 @@ async def test_a_finnish_shop_gets_a_finnish_widget(tmp_path: Path, sqlite_url: 
     await desk.start(_changed("/", '<html lang="en">', '<html lang="fi">'))
     try:
         await page.goto(desk.shop)
-        await page.get_by_role("button", name="Kysy meiltä").click()
+        await page.get_by_role("button", name="Keskustele kanssamme").click()
         await expect(panel(page).get_by_role("heading", name="Miten voimme auttaa?")).to_be_visible()
         assert await panel_frame(page).evaluate("document.documentElement.lang") == "fi"
     finally:

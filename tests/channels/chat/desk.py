@@ -38,6 +38,7 @@ SETTINGS = ChatSettings.model_validate(
     }
 )
 WEB = Path(__file__).parents[3] / "web"
+WORDS = Words(WEB / "locales")
 LOADER = (WEB / "static" / "widget" / "loader.js").read_text()
 
 
@@ -50,7 +51,7 @@ class ChatDesk:
             clock,
             settings,
             SECRET,
-            words=Words(WEB / "locales"),
+            words=WORDS,
             folder=AttachmentFolder(folder, max_bytes=1_000_000),
             assets=WidgetAssets(LOADER, 't("Send")', lambda language, values: f"{language} {values['page']['name']}"),
             own_origin=is_own_origin,
