@@ -138,6 +138,9 @@ async def test_a_note_keeps_its_own_draft_and_never_becomes_a_reply(
     await expect(page.get_by_role("article", name="You, internal note")).to_contain_text("Among us")
     await page.get_by_role("tab", name="Reply").click()
     await expect(page.get_by_role("textbox", name="Reply")).to_have_value("To the customer")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.get_by_role("article", name="You", exact=True)).to_contain_text("To the customer")
 
 
 async def test_drafts_survive_a_reload(desk_server: BrowserDesk, open_desk: OpenPage) -> None:
@@ -207,7 +210,7 @@ async def test_snoozing_closing_and_undoing(desk_server: BrowserDesk, open_desk:
     await expect(page.get_by_text("You woke this")).to_be_visible()
     await page.keyboard.press("e")
     await expect(page.get_by_text("You closed this")).to_be_visible()
-    await page.get_by_role("button", name="Undo").last.click()
+    await page.keyboard.press("z")
     await expect(page.get_by_text("You opened this again")).to_be_visible()
 
 

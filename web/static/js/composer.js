@@ -7,7 +7,7 @@ import { isEmpty } from "./drafts.js";
 import { ariaKeys, caps, hint } from "./keys.js";
 import { writing } from "./live.js";
 import { Recipients } from "./recipients.js";
-import { drafts, focusComposer, lastSeen, line, tab, toast, withDraft } from "./state.js";
+import { drafts, focusComposer, lastSeen, line, sendAsked, tab, toast, withDraft } from "./state.js";
 import { channelName, fileSize, t } from "./words.js";
 
 /** @typedef {import("./state.js").Conversation} Conversation */
@@ -119,6 +119,13 @@ function WriteBox({ open, kind, draft, change, channel }) {
       box.current?.focus();
     } else if (typeof result === "object") setProblem(result.problem);
   };
+  const order = sendAsked.value;
+  const done = useRef(order.n);
+  useEffect(() => {
+    if (order.n === done.current) return;
+    done.current = order.n;
+    void go(order.then);
+  }, [order.n]);
   const input = (/** @type {any} */ event) => {
     const before = drafts.get(open.id, kind);
     change({ text: event.target.value, ...(before.text ? {} : { seen: lastSeen(open) }) });

@@ -15,7 +15,7 @@ import { connect, loadQueue } from "./live.js";
 import { setPerformer } from "./palette.js";
 import { QueuePane, stepBack } from "./queue.js";
 import {
-  cardOpen, conversation, counts, cursor, density, dialog, drafts, found, pane, pause, paused, presence, remember, searching, singleKeys, sound, tab, theme, view,
+  cardOpen, conversation, counts, cursor, density, dialog, drafts, found, pane, pause, paused, presence, remember, searching, sendAsked, singleKeys, sound, tab, theme, undo, view,
 } from "./state.js";
 import { ConversationPane } from "./timeline.js";
 import { initials, page, t } from "./words.js";
@@ -132,6 +132,7 @@ function perform(action) {
     case "pause": pause(!paused.peek()); return true;
     case "take-next": void takeNext(); return true;
     case "card": toggleCard(); return true;
+    case "undo": return undo();
     default: return !!open && performHere(action, show);
   }
 }
@@ -143,6 +144,7 @@ function performHere(action, show) {
     case "reply": write("reply"); return true;
     case "reply-one": replyToOne(); return true;
     case "note": write("note"); return true;
+    case "send": case "send-done": sendAsked.value = { n: sendAsked.peek().n + 1, then: action === "send" ? "pending" : "closed" }; return true;
     case "done": void close(); return true;
     case "spam": void spam(); return true;
     case "assign": case "handoff": case "snooze": case "label": case "priority": show(action); return true;

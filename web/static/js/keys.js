@@ -33,6 +33,7 @@ export const SHORTCUTS = [
   { action: "send-done", keys: ["mod+shift+Enter"], label: () => t("Send and done"), needs: "conversation", typing: true },
   { action: "done", keys: ["e"], label: () => t("Done"), needs: "conversation" },
   { action: "snooze", keys: ["b"], label: () => t("Snooze"), needs: "conversation" },
+  { action: "undo", keys: ["z"], label: () => t("Undo") },
   { action: "label", keys: ["l"], label: () => t("Label"), needs: "conversation" },
   { action: "priority", keys: ["p"], label: () => t("Priority"), needs: "conversation" },
   { action: "spam", keys: ["!"], label: () => t("Spam"), needs: "conversation" },

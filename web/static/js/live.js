@@ -45,9 +45,15 @@ export function connect() {
   });
   socket.on("connect_error", (error) => {
     lost();
-    if (error.message === "signed_out") location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
+    if (error.message === "signed_out") signIn();
   });
+  socket.on("signed_out", signIn);
   listen(socket);
+}
+
+/** The session has ended; drafts stay in this browser and on the server. */
+function signIn() {
+  location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
 function lost() {

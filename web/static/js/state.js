@@ -36,7 +36,7 @@ import { page, t } from "./words.js";
  *   automatic: { sent: boolean, reason: string, text_name: string, at: string }[],
  *   visitor: { online: boolean, typing: boolean } | null,
  * }} Conversation
- * @typedef {{ id: number, words: string, action?: { label: string, run: () => void } }} Toast
+ * @typedef {{ id: number, words: string, action?: { label: string, run: () => void }, undoes?: boolean }} Toast
  */
 
 export const VIEWS = ["waiting", "mine", "unassigned", "all", "pending", "snoozed", "callbacks", "closed", "spam"];
@@ -182,6 +182,8 @@ export const pane = signal("queue");
 export const tab = signal("reply");
 /** Rises when the composer should take the focus. */
 export const focusComposer = signal(0);
+/** Rises when the composer should send what it holds. @type {import("../vendor/ui.js").Signal<{ n: number, then: "pending" | "closed" }>} */
+export const sendAsked = signal({ n: 0, then: "pending" });
 export const cardOpen = signal(remembered("card", "auto"));
 
 /** @param {number} id @param {Entry[]} entries */
@@ -240,8 +242,16 @@ let toastId = 0;
 /** @param {string} words @param {Toast["action"]} [action] */
 export function toast(words, action) {
   const id = ++toastId;
-  toasts.value = [...toasts.peek().slice(-2), { id, words, action }];
+  toasts.value = [...toasts.peek().slice(-2), { id, words, action, undoes: action?.label === t("Undo") }];
   setTimeout(() => dropToast(id), action ? 9000 : 5000);
+}
+/** Take back the newest thing that can be taken back. False when there is none. */
+export function undo() {
+  const newest = toasts.peek().findLast((one) => one.undoes);
+  if (!newest) return false;
+  dropToast(newest.id);
+  newest.action?.run();
+  return true;
 }
 /** @param {number} id */
 export const dropToast = (id) => {
