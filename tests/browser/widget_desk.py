@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from playwright.async_api import Frame, FrameLocator, Page
@@ -23,7 +24,7 @@ from web import keys
 from web.app import DURABLE, Config, build
 from web.demo_shop import shop_app
 
-CLOSED = {"weekly": {day: [] for day in WEEKDAYS}, "holidays": {}, "targets": {}}
+CLOSED: dict[str, Any] = {"weekly": {day: [] for day in WEEKDAYS}, "holidays": {}, "targets": {}}
 
 
 FIRST = ConversationId(1)

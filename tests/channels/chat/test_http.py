@@ -27,7 +27,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 async def _post(
     http: aiohttp.ClientSession, desk: ChatDesk, body: Any, *, origin: str | None = SHOP, path: str = QUESTION
-) -> tuple[int, Any, aiohttp.typedefs.LooseHeaders]:
+) -> tuple[int, Any, dict[str, str]]:
     data = body if isinstance(body, (str, bytes)) else json.dumps(body)
     headers = {"Content-Type": "application/json", **({"Origin": origin} if origin else {})}
     async with http.post(desk.url + path, data=data, headers=headers) as answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
@@ -18,7 +19,7 @@ from inbox.vocabulary import AttachmentId
 from tests.channels.chat.desk import OTHER_SHOP, SECRET, SHOP, ChatDesk, Visitor
 
 
-async def _olivia(desk: ChatDesk) -> tuple[Visitor, dict[str, object]]:
+async def _olivia(desk: ChatDesk) -> tuple[Visitor, dict[str, Any]]:
     olivia = await desk.visitor()
     return olivia, await olivia.say("My card number is secret")
 
@@ -108,7 +109,7 @@ async def test_answers_are_told_to_nobody_else(desk: ChatDesk) -> None:
     _, asked = await _olivia(desk)
     stranger = await desk.visitor()
     own = await stranger.say("Hello")
-    await desk.reply(asked["conversation"], mia, "Your card is safe.")  # type: ignore[arg-type]
+    await desk.reply(asked["conversation"], mia, "Your card is safe.")
     await desk.reply(own["conversation"], mia, "Hello to you.")
     assert (await stranger.hears("entry"))["text"] == "Hello to you."
     assert [data for event, data in stranger.heard if event == "entry"] == []
@@ -130,7 +131,7 @@ async def test_a_mail_thread_merged_into_the_chat_stays_out_of_the_widget(desk: 
     stranger = await desk.visitor()
     own = await stranger.say("Hello")
     await desk.db.write(lifecycle.merge, own["conversation"], asked["conversation"], by=mia, now=desk.now)
-    await desk.reply(asked["conversation"], mia, "Sent by mail", channel="email")  # type: ignore[arg-type]
+    await desk.reply(asked["conversation"], mia, "Sent by mail", channel="email")
     back = await desk.visitor(olivia.token)
     assert "Sent by mail" not in [e["text"] for e in back.welcome["conversation"]["entries"]]
 
