@@ -18,7 +18,7 @@ from inbox.vocabulary import ChannelKind, ConversationId, Delivery, EntryId
 
 log = structlog.get_logger(__name__)
 
-HANDLER = "delivery"
+HANDLER = deliveries.HANDLER
 
 
 class Deliver:

@@ -9,11 +9,25 @@ from sqlalchemy import Connection, select, update
 
 from inbox.errors import BadInput, NotFound
 from inbox.events import ConversationChanged, DeliveryChanged, ReplyWritten
+from inbox.store import outbox
 from inbox.store.models import Conversation, Entry
 from inbox.store.transaction import Transaction
 from inbox.timeline import locked, say
-from inbox.vocabulary import ChannelKind, ConversationId, Delivery, Ending, EntryId, EntryKind, OperatorId, Status
+from inbox.vocabulary import (
+    ChannelKind,
+    ConversationId,
+    Delivery,
+    Ending,
+    EntryId,
+    EntryKind,
+    OperatorId,
+    OutboxId,
+    Status,
+)
 from inbox.waits import ledger
+
+HANDLER = "delivery"
+"""The outbox handler that hands entries to the senders of their channels."""
 
 _RANK = {
     Delivery.QUEUED: 0,
@@ -100,8 +114,23 @@ def try_again(tx: Transaction, entry_id: EntryId, *, by: OperatorId, now: dateti
         tx.conn.execute(
             update(Conversation).where(Conversation.id == conversation_id).values(status=Status.PENDING, unread=0)
         )
+    outbox.replaced(tx, HANDLER, conversation_id, entry_id, now=now)
     tx.record(ReplyWritten(conversation_id, entry_id, row.number, ChannelKind(row.channel)))
     tx.record(ConversationChanged(conversation_id))
+
+
+def run_outbox_again(tx: Transaction, job_id: OutboxId, *, by: OperatorId, now: datetime) -> None:
+    """Try once more what the desk gave up on; for an entry that was not delivered this is `try_again`."""
+    job = outbox.given_up_job(tx.conn, job_id)
+    if job is None:
+        return
+    entry_id = job.payload.get("entry_id")
+    if job.handler == HANDLER and entry_id is not None:
+        state = tx.conn.execute(select(Entry.delivery).where(Entry.id == entry_id)).scalar()
+        if state == Delivery.FAILED:
+            try_again(tx, EntryId(entry_id), by=by, now=now)
+            return
+    outbox.run_again(tx, job_id, now=now)
 
 
 def visitor_has(tx: Transaction, conversation_id: ConversationId, up_to: int, *, read: bool, now: datetime) -> None:

@@ -60,6 +60,7 @@ class Pages:
                 trim_blocks=True,
                 lstrip_blocks=True,
             )
+            known.policies["ext.i18n.trimmed"] = True
             known.install_gettext_translations(self._words.translations(language), newstyle=True)  # type: ignore[attr-defined]
             known.globals.update(self._globals)
             known.filters["time"] = self._time(language)

@@ -31,7 +31,7 @@ from inbox.store.database import Database
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import ConversationId, Delivery, EntryId, EntryKind
 from inbox.waits import calendar
-from inbox.words import Words
+from inbox.words import N_, Words
 
 log = structlog.get_logger(__name__)
 
@@ -159,12 +159,12 @@ class EmailSender:
                 answers[_as_given(refusal.recipient, recipients)] = f"{refusal.code} {refusal.message}"[:300]
         except aiosmtplib.SMTPAuthenticationError as error:
             said = f"{error.code} {error.message}"
-            raise DeliveryFailed(f"The mail server refused the sign-in: {said}", retry=True) from error
+            raise DeliveryFailed(f"{N_('The mail server refused the sign-in')}: {said}", retry=True) from error
         except aiosmtplib.SMTPResponseException as error:
             # RFC 5321, 4.2.1: replies 4yz may succeed later, 5yz will not.
             raise DeliveryFailed(f"{error.code} {error.message}"[:1000], retry=error.code < 500) from error
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            raise DeliveryFailed(f"The mail server could not be reached: {error}"[:1000], retry=True) from error
+            raise DeliveryFailed(f"{N_('The mail server could not be reached')}: {error}"[:1000], retry=True) from error
         else:
             for one in recipients:
                 answers[one] = f"250 {said}"[:200]

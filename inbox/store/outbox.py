@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, update
 from sqlalchemy.orm import aliased
 
 from inbox.store.models import Outbox, UtcDateTime
@@ -35,13 +35,6 @@ class Job:
 
 def claim(tx: Transaction, handler: str, *, now: datetime, limit: int = 20) -> list[Job]:
     """Lease what is due. A row waits while an earlier one of its conversation and handler is not settled."""
-    earlier = aliased(Outbox)
-    blocked = exists().where(
-        earlier.conversation_id == Outbox.conversation_id,
-        earlier.handler == Outbox.handler,
-        earlier.state == OutboxState.QUEUED,
-        earlier.id < Outbox.id,
-    )
     rows = tx.conn.execute(
         select(Outbox.__table__)
         .where(
@@ -49,7 +42,7 @@ def claim(tx: Transaction, handler: str, *, now: datetime, limit: int = 20) -> l
             Outbox.state == OutboxState.QUEUED,
             Outbox.next_at <= now,
             (Outbox.leased_until.is_(None)) | (Outbox.leased_until <= now),
-            Outbox.conversation_id.is_(None) | ~blocked,
+            _has_its_turn(),
         )
         .order_by(Outbox.next_at, Outbox.id)
         .limit(limit)
@@ -64,6 +57,28 @@ def claim(tx: Transaction, handler: str, *, now: datetime, limit: int = 20) -> l
     return [Job(OutboxId(r.id), r.handler, r.conversation_id, r.payload, r.attempts + 1) for r in rows]
 
 
+def _has_its_turn() -> ColumnElement[bool]:
+    earlier = aliased(Outbox)
+    blocked = exists().where(
+        earlier.conversation_id == Outbox.conversation_id,
+        earlier.handler == Outbox.handler,
+        earlier.state == OutboxState.QUEUED,
+        earlier.id < Outbox.id,
+    )
+    return Outbox.conversation_id.is_(None) | ~blocked
+
+
+def keep(tx: Transaction, job: Job, *, now: datetime) -> None:
+    """The work takes long: lease the row for longer, unless it is settled or has gone to somebody else."""
+    tx.conn.execute(
+        update(Outbox).where(_is_mine(job), Outbox.leased_until.is_not(None)).values(leased_until=now + LEASE)
+    )
+
+
+def _is_mine(job: Job) -> ColumnElement[bool]:
+    return and_(Outbox.id == job.id, Outbox.state == OutboxState.QUEUED, Outbox.attempts == job.attempts)
+
+
 def done(tx: Transaction, job_id: OutboxId, *, now: datetime) -> None:
     tx.conn.execute(
         update(Outbox)
@@ -73,15 +88,18 @@ def done(tx: Transaction, job_id: OutboxId, *, now: datetime) -> None:
 
 
 def failed(tx: Transaction, job: Job, error: str, *, retry: bool, now: datetime) -> bool:
-    """Try again later, or give up and keep the error for people to see. True when given up."""
+    """Try again later, or give up and keep the error for people to see. True when given up.
+
+    Nothing changes when the lease ran out meanwhile and somebody else has the row.
+    """
     given_up = not retry or job.attempts >= MAX_ATTEMPTS
     values: dict[str, Any] = {"last_error": error[:1000], "leased_until": None}
     if given_up:
         values |= {"state": OutboxState.GIVEN_UP, "settled_at": now}
     else:
         values["next_at"] = now + timedelta(seconds=BACK_OFF[job.attempts - 1])
-    tx.conn.execute(update(Outbox).where(Outbox.id == job.id).values(**values))
-    return given_up
+    changed = tx.conn.execute(update(Outbox).where(_is_mine(job)).values(**values))
+    return given_up and changed.rowcount == 1
 
 
 def next_at(conn: Connection, handler: str) -> datetime | None:
@@ -92,7 +110,7 @@ def next_at(conn: Connection, handler: str) -> datetime | None:
     )
     return conn.execute(
         select(moment.label("moment"))
-        .where(Outbox.handler == handler, Outbox.state == OutboxState.QUEUED)
+        .where(Outbox.handler == handler, Outbox.state == OutboxState.QUEUED, _has_its_turn())
         .order_by("moment")
         .limit(1)
     ).scalar()
@@ -116,6 +134,28 @@ def given_up(conn: Connection, limit: int = 100) -> list[GivenUp]:
             select(Outbox.__table__).where(Outbox.state == OutboxState.GIVEN_UP).order_by(Outbox.id.desc()).limit(limit)
         )
     ]
+
+
+def given_up_job(conn: Connection, job_id: OutboxId) -> Job | None:
+    """A row the desk has given up on; None when it has not."""
+    row = conn.execute(
+        select(Outbox.__table__).where(Outbox.id == job_id, Outbox.state == OutboxState.GIVEN_UP)
+    ).first()
+    return None if row is None else Job(OutboxId(row.id), row.handler, row.conversation_id, row.payload, row.attempts)
+
+
+def replaced(tx: Transaction, handler: str, conversation_id: ConversationId, entry_id: int, *, now: datetime) -> None:
+    """Given-up rows about an entry are settled: a new one has taken their place."""
+    rows = tx.conn.execute(
+        select(Outbox.id, Outbox.payload).where(
+            Outbox.conversation_id == conversation_id,
+            Outbox.handler == handler,
+            Outbox.state == OutboxState.GIVEN_UP,
+        )
+    ).all()
+    ids = [row.id for row in rows if row.payload.get("entry_id") == entry_id]
+    if ids:
+        tx.conn.execute(update(Outbox).where(Outbox.id.in_(ids)).values(state=OutboxState.DONE, settled_at=now))
 
 
 def run_again(tx: Transaction, job_id: OutboxId, *, now: datetime) -> None:

@@ -15,6 +15,7 @@ from inbox.people import operators
 from inbox.people.contacts import AddressLine, Sender
 from inbox.store import outbox
 from inbox.store.database import Database
+from inbox.store.transaction import Transaction
 from inbox.vocabulary import AddressKind, ChannelKind, Delivery, OperatorId, Role, Status
 
 
@@ -112,3 +113,26 @@ async def test_two_messages_of_one_visitor_at_the_same_moment_begin_one_conversa
     )
     assert len({received.conversation_id for received in both}) == 1
     assert sorted(received.number for received in both) == list(range(1, 9))
+
+
+async def test_trying_again_from_the_tray_ends_the_wait_and_leaves_the_tray(
+    database: Database, clock: ManualClock, ann: OperatorId
+) -> None:
+    asked = await database.write(receive.receive, chat("Hello?", "1"), now=clock.now())
+    draft = reply.ReplyDraft(asked.conversation_id, ann, "Good morning!", "draft:1", seen=asked.number)
+    written = await database.write(reply.reply, draft, addressings={}, now=clock.now())
+    [job] = await database.write(outbox.claim, "delivery", now=clock.now())
+
+    def give_up(tx: Transaction) -> None:
+        outbox.failed(tx, job, "no such user", retry=False, now=clock.now())
+        deliveries.failed_for_good(tx, written.entry_id, "no such user", now=clock.now())
+
+    await database.write(give_up)
+    [shown] = await database.read(outbox.given_up)
+    await database.write(deliveries.run_outbox_again, shown.id, by=ann, now=clock.now())
+    assert await database.read(outbox.given_up) == []
+    row = await database.read(queue.row, asked.conversation_id)
+    assert row is not None
+    assert (row.waiting_since, row.status) == (None, Status.PENDING)
+    [again] = await database.write(outbox.claim, "delivery", now=clock.now())
+    assert again.payload["entry_id"] == written.entry_id

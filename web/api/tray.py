@@ -13,7 +13,7 @@ from inbox.store import arrivals, outbox
 from inbox.vocabulary import ArrivalState
 from inbox.words import N_
 from web.api.json import answer
-from web.api.request import now, path_id
+from web.api.request import me, now, path_id
 from web.keys import DB
 
 routes = web.RouteTableDef()
@@ -32,7 +32,7 @@ async def arrival_again(request: web.Request) -> web.Response:
 
 @routes.post("/api/outbox/{id}/run-again")
 async def outbox_again(request: web.Request) -> web.Response:
-    await request.app[DB].write(outbox.run_again, path_id(request), now=now(request))
+    await request.app[DB].write(deliveries.run_outbox_again, path_id(request), by=me(request), now=now(request))
     return answer({"ok": True})
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from inbox import deliveries
 from inbox.errors import NotFound
 from inbox.mail_words import explain
-from inbox.store import arrivals, outbox
-from web.api.request import now, path_id
+from inbox.store import arrivals
+from web.api.request import me, now, path_id
 from web.api.tray import lines
 from web.keys import DB
 from web.pages.forms import see_other
@@ -62,5 +63,5 @@ async def arrival_again(request: web.Request) -> web.Response:
 
 @routes.post("/tray/outbox/{id}/run-again")
 async def job_again(request: web.Request) -> web.Response:
-    await request.app[DB].write(outbox.run_again, path_id(request), now=now(request))
+    await request.app[DB].write(deliveries.run_outbox_again, path_id(request), by=me(request), now=now(request))
     return see_other("/tray", state="given_up", saved="again")

@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { tryAgain } from "./actions.js";
 import { Icon } from "./controls.js";
 import { serverNow } from "./state.js";
-import { channelName, dayName, fileSize, fullTime, page, shortTime, t } from "./words.js";
+import { channelName, dayName, fileSize, fullTime, page, reason, shortTime, t } from "./words.js";
 
 /** @typedef {import("./state.js").Entry} Entry */
 
@@ -152,7 +152,7 @@ function Delivery({ entry }) {
     await tryAgain(entry.id);
     setBusy(false);
   };
-  return html`<div class=${`delivery ${entry.delivery}`}><${Icon} name=${icon} /><span>${words}${entry.delivery_error && ["failed", "delayed"].includes(entry.delivery ?? "") ? `: ${entry.delivery_error}` : ""}</span>
+  return html`<div class=${`delivery ${entry.delivery}`}><${Icon} name=${icon} /><span>${words}${entry.delivery_error && ["failed", "delayed"].includes(entry.delivery ?? "") ? `: ${reason(entry.delivery_error)}` : ""}</span>
     ${entry.delivery === "failed" && html`<button type="button" class="button button-small" disabled=${busy} onClick=${() => void again()}>${t("Try again")}</button>`}
   </div>`;
 }

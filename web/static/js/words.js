@@ -41,6 +41,15 @@ export function t(message, values) {
 }
 
 /**
+ * Why something failed: our own sentence is translated, what a mail server said after a colon stays as it came.
+ * @param {string} said
+ */
+export function reason(said) {
+  const at = said.indexOf(": ");
+  return at < 0 || page.words[said] ? t(said) : `${t(said.slice(0, at))}${said.slice(at)}`;
+}
+
+/**
  * The right plural form; `%(n)s` is the number.
  * @param {string} one
  * @param {string} many
