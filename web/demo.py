@@ -31,7 +31,7 @@ from inbox.store.database import open_database
 from inbox.vocabulary import ArrivalId, ChannelKind, ConversationId
 from web.app import EMAIL_STATUS, Config, build
 from web.config import DeskTable, LogTable, SecurityTable, ServerTable, StoreTable
-from web.demo_data import ACCOUNTS, SUPPORT_ADDRESS, Story, seed
+from web.demo_data import ACCOUNTS, SUPPORT_ADDRESS, SUPPORT_NUMBER, Story, seed
 from web.demo_shop import shop_app
 from web.serving import listening_socket, run_loop, serve_until_stopped, set_up_log
 
@@ -88,7 +88,17 @@ def demo_config(folder: Path, address: str, desk_port: int, shop_port: int, smtp
         security=SecurityTable(sign_in_tries_per_minute=60),
         log=LogTable(level="warning"),
         chat=ChatSettings.model_validate(
-            {"sites": [{"key": "shop", "name": "Teapots & Co", "origins": origins, "email": SUPPORT_ADDRESS}]}
+            {
+                "sites": [
+                    {
+                        "key": "shop",
+                        "name": "Teapots & Co",
+                        "origins": origins,
+                        "email": SUPPORT_ADDRESS,
+                        "phone": SUPPORT_NUMBER,
+                    }
+                ]
+            }
         ),
         email=EmailSettings(
             addresses=(SupportAddress(address=SUPPORT_ADDRESS, name="Teapots & Co"),),
@@ -166,7 +176,8 @@ def _say(console: Console, config: Config, apps: Sequence[web.Application], shop
     if not apps[0][EMAIL_STATUS].outgoing:
         console.print("No mail server is configured, so nothing leaves this machine. Outgoing mail is kept as files in")
         console.print(f"  {escape(str(folder / 'outgoing-mail'))}", soft_wrap=True)
-    console.print("\nCtrl-C closes the desk; what happened in it is kept. [bold]vuoro demo --fresh[/bold] begins anew.")
+    console.print("\nCtrl-C closes the desk; what happened in it is kept.")
+    console.print("[bold].venv/bin/vuoro demo --fresh[/bold] begins anew.")
 
 
 def _line(console: Console, what: str, command: Any) -> None:

@@ -39,6 +39,7 @@ from inbox.waits.hours import ALWAYS
 from web.security import hash_password
 
 SUPPORT_ADDRESS = "help@demo.example"
+SUPPORT_NUMBER = "+358 2 555 0100"
 
 
 @dataclass(frozen=True, slots=True)

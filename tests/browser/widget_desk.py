@@ -48,7 +48,7 @@ class WidgetDesk:
         await _serve(shop(self.url), self.shop_port, self._shop)
 
     async def start_desk(self) -> None:
-        site = {"key": "shop", "name": "Kaarna Outdoor", "origins": [self.shop], "email": "help@desk.test",
+        site = {"key": "shop", "name": "Teapots & Co", "origins": [self.shop], "email": "help@desk.test",
                 "privacy_url": "https://desk.test/privacy"}  # fmt: skip
         config = Config.model_validate(
             {
