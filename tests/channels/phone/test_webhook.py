@@ -306,7 +306,7 @@ async def test_the_command_line_of_the_demonstration_reports_a_missed_call(excha
 
 @pytest.mark.parametrize("path", sorted(RECORDED.glob("*.json")), ids=lambda path: path.stem)
 async def test_a_recorded_call_becomes_what_it_was(exchange: Exchange, path: Path) -> None:
-    """Events as an adapter posted them for calls through a real exchange, and what the desk must make of each."""
+    """Events of whole calls, written in the shape that docs/phone.md asks for, and what the desk must make of each."""
     recorded = json.loads(path.read_text())
     exchange.clock.set(exchange.clock.now() + timedelta(days=1))
     for event in recorded["events"]:
