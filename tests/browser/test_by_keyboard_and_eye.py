@@ -81,6 +81,16 @@ async def test_a_whole_turn_by_keyboard_alone(desk_server: BrowserDesk, open_des
     await expect(page.get_by_label("View")).to_have_value("mine")
 
 
+async def test_fast_typists_lose_no_letter_to_a_shortcut(desk_server: BrowserDesk, open_desk: OpenPage) -> None:
+    mia, olivia = await _full_desk(desk_server)
+    page = await open_desk(mia, f"/inbox/{olivia}")
+    await page.keyboard.type("nqueue ebb")
+    await expect(page.get_by_role("textbox", name="Internal note")).to_have_value("queue ebb")
+    await page.get_by_role("option", name=re.compile("Noah Berg")).click()
+    await expect(page.get_by_role("heading", name="Export")).to_be_visible()
+    await expect(page.get_by_role("textbox", name="Reply")).not_to_be_focused()
+
+
 async def test_single_keys_can_be_switched_off(desk_server: BrowserDesk, open_desk: OpenPage) -> None:
     mia = await desk_server.operator("Mia Novak")
     page = await open_desk(mia)

@@ -84,6 +84,9 @@ function namesOf(open) {
   return new Map([...open.participants.filter((one) => one.name).map((one) => /** @type {[string, string]} */ ([one.written.toLowerCase(), one.name])), ...Object.entries(open.addressing?.names ?? {})]);
 }
 
+/** The asking for the focus that was answered last. */
+let answered = 0;
+
 /**
  * @param {{ open: Conversation, kind: "reply" | "note", draft: Draft, change: (part: Partial<Draft>) => void, channel: string | null }} props
  */
@@ -99,8 +102,11 @@ function WriteBox({ open, kind, draft, change, channel }) {
     const element = box.current;
     if (element && element.value !== draft.text) element.value = draft.text;
   }, [draft.text, draft.key]);
-  useEffect(() => {
-    if (asked) box.current?.focus();
+  useLayoutEffect(() => {
+    // At once, so that the next letter is already written and not taken for a shortcut; and once for each asking.
+    if (asked === answered) return;
+    answered = asked;
+    box.current?.focus();
   }, [asked]);
   const go = async (/** @type {"pending" | "open" | "closed"} */ then = "pending") => {
     const current = drafts.get(open.id, kind);
