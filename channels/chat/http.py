@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import re
@@ -26,6 +27,7 @@ from inbox.store.database import Database
 from inbox.words import N_, SOURCE_LANGUAGE, Words
 
 MAX_QUESTION_BYTES = 60_000
+QUESTION_WITHIN_SECONDS = 20
 _STATUS = {"not_found": 404, "not_allowed": 403, "rate_limited": 429, "store_busy": 503}
 _SAID = re.compile(r"""\bt\(\s*"((?:[^"\\]|\\.)*)\"""")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -135,11 +137,12 @@ class WidgetHttp:
     async def question(self, request: web.Request, site: ChatSite) -> web.Response:
         """A question with a way to answer it. The same id again changes nothing and is answered the same."""
         self._questions.take(self._remote_of(request))
-        if (request.content_length or 0) > MAX_QUESTION_BYTES:
+        body = await _body(request)
+        if body is None:
             raise BadInput("text", N_("This text is longer than %(limit)s characters."), limit=wire.MAX_TEXT_CHARS)
         try:
-            data = wire.fields(json.loads(await request.text()))
-        except (ValueError, RecursionError, LookupError):
+            data = wire.fields(json.loads(body))
+        except (ValueError, RecursionError):
             raise BadInput("data", N_("This is not valid JSON.")) from None
         key = wire.client_id(data)
         visitor = self._tokens.visitor(data.get("token"), site.key) or self._tokens.visitor_of_question(site.key, key)
@@ -250,6 +253,20 @@ class WidgetHttp:
         return self._words.choose(
             site.language if site else None, request.query.get("l"), request.headers.get("Accept-Language")
         )
+
+
+async def _body(request: web.Request) -> bytes | None:
+    """What was sent, or None when it is too much: before it is understood, which would hold up everybody."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(QUESTION_WITHIN_SECONDS):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > MAX_QUESTION_BYTES:
+                    return None
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    return bytes(body)
 
 
 async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:

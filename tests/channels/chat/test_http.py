@@ -97,6 +97,27 @@ async def test_broken_questions_are_refused_in_words(desk: ChatDesk, http: aioht
         assert said["error"]["message"]
 
 
+async def test_a_question_of_unknown_length_is_read_only_as_far_as_one_may_be_long(
+    desk: ChatDesk, http: aiohttp.ClientSession
+) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield b'{"text": ["'
+        while sent < 20_000_000:
+            sent += 50_000
+            yield b"x" * 50_000
+        yield b'"]}'
+
+    async with http.post(
+        desk.url + QUESTION, data=endless(), headers={"Content-Type": "application/json", "Origin": SHOP}
+    ) as answer:
+        said = await answer.json()
+    assert (answer.status, said["error"]["field"]) == (422, "text")
+    assert said["error"]["message"] == "This text is longer than 10000 characters."
+
+
 async def test_too_many_questions_from_one_place_have_to_wait(desk: ChatDesk, http: aiohttp.ClientSession) -> None:
     statuses = [
         (await _post(http, desk, {"id": uuid4().hex, "text": "x", "email": "a@b.example"}))[0] for _ in range(25)
