@@ -94,8 +94,14 @@ class BrowserDesk:
     async def chat(self, name: str, text: str, *, minutes: float = 1, subject: str = "") -> ConversationId:
         visitor = Sender(AddressLine(AddressKind.VISITOR, name.casefold()), name, "en")
         return await self._receive(
-            Incoming(ChannelKind.CHAT, visitor, text, subject=subject, join_open=True,
-                     source={"page": "https://shop.example/checkout"}),
+            Incoming(
+                ChannelKind.CHAT,
+                visitor,
+                text,
+                subject=subject,
+                join_open=True,
+                source={"page": "https://shop.example/checkout"},
+            ),
             minutes,
         )
 
@@ -122,9 +128,14 @@ class BrowserDesk:
         }
         return await self._receive(
             Incoming(
-                ChannelKind.EMAIL, Sender(AddressLine(AddressKind.EMAIL, address), name, "en"), text, subject=subject,
-                conversation_id=into, data={"mail": data},
-                cc=[AddressLine(AddressKind.EMAIL, one) for one in cc], **more,
+                ChannelKind.EMAIL,
+                Sender(AddressLine(AddressKind.EMAIL, address), name, "en"),
+                text,
+                subject=subject,
+                conversation_id=into,
+                data={"mail": data},
+                cc=[AddressLine(AddressKind.EMAIL, one) for one in cc],
+                **more,
             ),
             minutes,
         )
@@ -132,8 +143,15 @@ class BrowserDesk:
     async def missed_call(self, number: str, *, minutes: float = 1, name: str = "") -> ConversationId:
         at = self.minutes_ago(minutes)
         facts = CallFacts(
-            provider="test", account="test", call_id=uuid4().hex, direction=Direction.INBOUND, started_at=at,
-            number=number, name=name, ended_at=at + timedelta(seconds=20), outcome=CallOutcome.NO_ANSWER,
+            provider="test",
+            account="test",
+            call_id=uuid4().hex,
+            direction=Direction.INBOUND,
+            started_at=at,
+            number=number,
+            name=name,
+            ended_at=at + timedelta(seconds=20),
+            outcome=CallOutcome.NO_ANSWER,
         )
         recorded = await self.db.write(record_call, facts, now=at)
         assert recorded.conversation_id is not None
@@ -147,7 +165,9 @@ class BrowserDesk:
 
     async def reply(self, conversation: ConversationId, by: OperatorId, text: str, *, minutes: float = 0) -> None:
         await self.db.write(
-            reply.reply, self._draft(conversation, by, text), addressings=self.app[ADDRESSINGS],
+            reply.reply,
+            self._draft(conversation, by, text),
+            addressings=self.app[ADDRESSINGS],
             now=self.minutes_ago(minutes),
         )
 

@@ -27,9 +27,7 @@ async def test_the_queue_is_readable_without_any_script(browser: Browser, desk_s
     await context.close()
 
 
-async def test_an_operator_reads_and_answers_the_longest_waiting(
-    desk_server: BrowserDesk, open_desk: OpenPage
-) -> None:
+async def test_an_operator_reads_and_answers_the_longest_waiting(desk_server: BrowserDesk, open_desk: OpenPage) -> None:
     mia = await desk_server.operator("Mia Novak")
     waits_long = await desk_server.chat("Noah Berg", "How do I export my data?", minutes=6)
     await desk_server.chat("Ava Khan", "Where is my parcel?", minutes=2)

@@ -24,8 +24,12 @@ async def _full_desk(desk: BrowserDesk) -> tuple[OperatorId, int]:
     await desk.chat("Ava Khan", "Where is my parcel?", minutes=4)
     await desk.missed_call("+442079460012", minutes=2, name="Emma Sato")
     olivia = await desk.mail(
-        "Olivia Hart", "My refund is late.\n\nOn Friday you wrote:\n> It is on its way.", minutes=60 * 26,
-        subject="Refund for order 10442", cc=("accounts@hart.example",), html="<p>My refund is late.</p>",
+        "Olivia Hart",
+        "My refund is late.\n\nOn Friday you wrote:\n> It is on its way.",
+        minutes=60 * 26,
+        subject="Refund for order 10442",
+        cc=("accounts@hart.example",),
+        html="<p>My refund is late.</p>",
         mail_data={"new_text": "My refund is late."},
     )
     await desk.note(olivia, jonas, "The bank has it.", minutes=60 * 25)
@@ -34,9 +38,7 @@ async def _full_desk(desk: BrowserDesk) -> tuple[OperatorId, int]:
     return mia, olivia
 
 
-async def test_every_shortcut_of_the_table_is_in_the_help_dialog(
-    desk_server: BrowserDesk, open_desk: OpenPage
-) -> None:
+async def test_every_shortcut_of_the_table_is_in_the_help_dialog(desk_server: BrowserDesk, open_desk: OpenPage) -> None:
     mia = await desk_server.operator("Mia Novak")
     page = await open_desk(mia)
     await page.keyboard.press("?")

@@ -117,10 +117,8 @@ async def test_an_undelivered_answer_stays_visible_and_can_be_tried_again(
     await desk_server.reply(conversation, mia, "On its way.")
     page = await open_desk(mia, f"/inbox/{conversation}")
     await expect(page.get_by_text(re.compile("kept as a file"))).to_be_visible()
-    sent = [one for one in await desk_server.db.read(reading.timeline, conversation) if one.text == "On its way."][0]
-    await desk_server.db.write(
-        deliveries.failed_for_good, sent.id, "550 no such user", now=desk_server.clock.now()
-    )
+    sent = next(one for one in await desk_server.db.read(reading.timeline, conversation) if one.text == "On its way.")
+    await desk_server.db.write(deliveries.failed_for_good, sent.id, "550 no such user", now=desk_server.clock.now())
     await expect(page.get_by_text("not delivered: 550 no such user")).to_be_visible()
     await page.get_by_role("button", name="Try again").click()
     await expect(page.get_by_text(re.compile("kept as a file"))).to_be_visible()
