@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -73,6 +73,8 @@ class Announcer:
 
     def __init__(self, server: DeskServer, db: Database, clock: Clock, *, anybody: Callable[[], bool]) -> None:
         self._server, self._db, self._clock, self._anybody = server, db, clock, anybody
+        self.shown: Callable[[ConversationId, int], Awaitable[None]] | None = None
+        """Told which entries have just reached the screen of somebody who has the conversation open."""
         self._changes = _Changes()
         self._flushing: asyncio.Task[None] | None = None
         self._told_colleagues: list[operators.Colleague] = []
@@ -141,6 +143,8 @@ class Announcer:
         found = await self._db.read(_read, ids, entries, deliveries, list(changes.handoffs.values()), now)
         for conversation_id, new in found.entries.items():
             await self._emit("entries", {"conversation_id": conversation_id, "entries": new}, f"conv:{conversation_id}")
+            if self.shown is not None and new and self._server.manager.members(NAMESPACE, f"conv:{conversation_id}"):
+                await self.shown(conversation_id, new[-1].number)
         for conversation_id, entry in found.deliveries:
             await self._emit(
                 "delivery",

@@ -202,6 +202,7 @@ def _channels(
     )
     chat.namespace.news.append(desk.visitor_news)
     desk.on_operator_writing.append(chat.namespace.operator_writing)
+    desk.on_operator_read.append(chat.namespace.operators_have_read)
     email = email_channel(db, clock, config.email, words, folder, house=config.desk.name, status=email_status)
     phone = phone_channel(db, clock, config.phone, remote_of=remote_of)
     return [chat.channel, email, phone]

@@ -91,6 +91,8 @@ class Desk(AsyncNamespace):  # type: ignore[misc]
         self._visitors: dict[ConversationId, dict[str, Any]] = {}
         self._telling: set[asyncio.Future[Any]] = set()
         self.on_operator_writing: list[Callable[[ConversationId, str, bool], Awaitable[None]]] = []
+        self.on_operator_read: list[Callable[[ConversationId, int], Awaitable[None]]] = []
+        self.announcer.shown = self._shown
 
     # --- the way in ---------------------------------------------------------------------------------------------
 
@@ -182,6 +184,8 @@ class Desk(AsyncNamespace):  # type: ignore[misc]
         await self._show_viewers(
             conversation_id, await self._viewers.joined(conversation_id, sid, operator.id, operator.name)
         )
+        if row is not None:
+            await self._shown(conversation_id, row.last_number)
         return {
             "row": row,
             "entries": entries,
@@ -189,6 +193,11 @@ class Desk(AsyncNamespace):  # type: ignore[misc]
             "visitor": self._visitors.get(conversation_id),
             "now": self._clock.now(),
         }
+
+    async def _shown(self, conversation_id: ConversationId, number: int) -> None:
+        """An operator has everything up to entry `number` on the screen."""
+        for listener in self.on_operator_read:
+            await listener(conversation_id, number)
 
     async def _unwatch(self, sid: str, screen: Screen, which: _Which) -> None:
         conversation_id = ConversationId(which.conversation_id)

@@ -59,6 +59,7 @@ class WidgetDesk:
             }
         )
         app = build(config, clock=self.clock, db=self.db)
+        self.screens = app[keys.DESK]
         self.chat = app[keys.SERVER].namespace_handlers["/visitor"]
         self._desk = AsyncExitStack()
         await _serve(app, self.port, self._desk)
