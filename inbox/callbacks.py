@@ -156,6 +156,8 @@ def create(
             snoozed_until=None,
             snippet=conversation.snippet,
         )
+        if conversation.status == Status.SNOOZED:
+            ledger.resume(tx, conversation_id, at=now)  # it is open now: nothing would wake it any more
         ledger.start(tx, conversation_id, channel=ChannelKind.PHONE, entry_id=added.entry_id, at=now)
     tx.record(CallbackChanged(conversation_id, callback_id))
     if slot is not None and number is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from inbox.store.models import Conversation, Entry
 from inbox.store.transaction import Transaction
 from inbox.timeline import locked, say
 from inbox.vocabulary import (
+    Author,
     ChannelKind,
     ConversationId,
     Delivery,
@@ -66,23 +68,28 @@ def set_delivery(
     return True
 
 
+def note_answers(tx: Transaction, entry_id: EntryId, answers: Mapping[str, str]) -> None:
+    """What became of single recipients after the entry had left, kept beside what the server said at first."""
+    data = tx.conn.execute(select(Entry.data).where(Entry.id == entry_id).with_for_update(key_share=True)).scalar_one()
+    known = {**data, "recipients": {**data.get("recipients", {}), **answers}}
+    tx.conn.execute(update(Entry).where(Entry.id == entry_id).values(data=known))
+
+
 def failed_for_good(tx: Transaction, entry_id: EntryId, error: str, *, now: datetime) -> None:
     """The entry will not arrive: say so in the timeline, reopen, let the wait it ended run again."""
     row = tx.conn.execute(select(Entry.conversation_id, Entry.kind).where(Entry.id == entry_id)).first()
     if row is None:
         return
-    wrote_in = conversation_id = ConversationId(row.conversation_id)
-    conversation = locked(tx, conversation_id)
-    while conversation.merged_into_id is not None:  # it goes on there, and there people will look
-        conversation_id = ConversationId(conversation.merged_into_id)
-        conversation = locked(tx, conversation_id)
+    wrote_in = ConversationId(row.conversation_id)
+    conversation = _goes_on(tx, wrote_in)
+    conversation_id = ConversationId(conversation.id)
     before = tx.conn.execute(select(Entry.delivery).where(Entry.id == entry_id)).scalar()
     if before == Delivery.FAILED:
         return
     set_delivery(tx, entry_id, Delivery.FAILED, error=error)
     changes: dict[str, Any] = {}
     if row.kind == EntryKind.REPLY:  # an automatic text that bounces is nobody's unanswered question
-        changes = {"status": Status.OPEN, "closed_at": None}
+        changes = {"status": Status.OPEN, "closed_at": None, "snoozed_until": None}
     say(
         tx, conversation, "delivery_failed", by=None, now=now, data={"entry": entry_id, "error": error[:300]}, **changes
     )
@@ -90,18 +97,43 @@ def failed_for_good(tx: Transaction, entry_id: EntryId, error: str, *, now: date
         ledger.run_again(tx, wrote_in, entry_id, at=now)
         if wrote_in != conversation_id:
             ledger.move(tx, wrote_in, conversation_id, at=now)
+        if conversation.status == Status.SNOOZED:
+            ledger.resume(tx, conversation_id, at=now)  # it is open now: nothing would wake it any more
     tx.record(ConversationChanged(conversation_id))
 
 
+def _goes_on(tx: Transaction, conversation_id: ConversationId) -> Any:
+    """The conversation, or the one it was merged into: there it goes on, and there people will look. Held."""
+    conversation = locked(tx, conversation_id)
+    while conversation.merged_into_id is not None:
+        conversation = locked(tx, ConversationId(conversation.merged_into_id))
+    return conversation
+
+
+def _wrote_since(tx: Transaction, conversations: Sequence[ConversationId], at: datetime) -> bool:
+    later = select(Entry.id).where(
+        Entry.conversation_id.in_(conversations),
+        Entry.created_at > at,
+        Entry.author == Author.CONTACT,
+        Entry.kind.in_((EntryKind.MESSAGE, EntryKind.CALL)),
+    )
+    return tx.conn.execute(later.limit(1)).first() is not None
+
+
 def try_again(tx: Transaction, entry_id: EntryId, *, by: OperatorId, now: datetime) -> None:
-    """Queue a failed entry once more; the wait ends again with this attempt. Raises NotFound, BadInput."""
+    """Queue a failed entry once more. Raises NotFound, BadInput.
+
+    The wait ends again with this attempt, unless the customer has written since: that is not answered by it.
+    """
     row = tx.conn.execute(
-        select(Entry.conversation_id, Entry.number, Entry.channel, Entry.kind).where(Entry.id == entry_id)
+        select(Entry.conversation_id, Entry.number, Entry.channel, Entry.kind, Entry.created_at).where(
+            Entry.id == entry_id
+        )
     ).first()
     if row is None:
         raise NotFound("entry")
-    conversation_id = ConversationId(row.conversation_id)
-    locked(tx, conversation_id)
+    wrote_in = ConversationId(row.conversation_id)
+    conversation_id = ConversationId(_goes_on(tx, wrote_in).id)
     queued = tx.conn.execute(
         update(Entry)
         .where(Entry.id == entry_id, Entry.delivery == Delivery.FAILED)
@@ -109,13 +141,13 @@ def try_again(tx: Transaction, entry_id: EntryId, *, by: OperatorId, now: dateti
     )
     if queued.rowcount != 1:
         raise BadInput("entry", "Only an entry whose delivery failed can be sent again.")
-    if row.kind == EntryKind.REPLY:
+    if row.kind == EntryKind.REPLY and not _wrote_since(tx, (wrote_in, conversation_id), row.created_at):
         ledger.end(tx, conversation_id, Ending.ANSWERED, at=now, by=by, entry_id=entry_id)
         tx.conn.execute(
             update(Conversation).where(Conversation.id == conversation_id).values(status=Status.PENDING, unread=0)
         )
-    outbox.replaced(tx, HANDLER, conversation_id, entry_id, now=now)
-    tx.record(ReplyWritten(conversation_id, entry_id, row.number, ChannelKind(row.channel)))
+    outbox.replaced(tx, HANDLER, wrote_in, entry_id, now=now)
+    tx.record(ReplyWritten(wrote_in, entry_id, row.number, ChannelKind(row.channel)))
     tx.record(ConversationChanged(conversation_id))
 
 

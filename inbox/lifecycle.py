@@ -29,6 +29,7 @@ from inbox.vocabulary import (
 from inbox.waits import ledger
 
 TAKE_TRIES = 20
+AGREED_SNOOZE = "agreed_snooze"
 
 
 def take_next(tx: Transaction, operator_id: OperatorId, *, now: datetime) -> ConversationId:
@@ -110,6 +111,7 @@ def snooze(
     if until <= now:
         raise BadInput("until", "Choose a time in the future.")
     conversation = locked(tx, conversation_id)
+    _refuse_merged(conversation)
     say(
         tx,
         conversation,
@@ -121,9 +123,9 @@ def snooze(
         snoozed_until=until,
     )
     if agreed:
-        ledger.pause(tx, conversation_id, at=now, until=until, why="agreed_snooze")
+        ledger.pause(tx, conversation_id, at=now, until=until, why=AGREED_SNOOZE)
     else:
-        ledger.resume(tx, conversation_id, at=now)
+        ledger.resume(tx, conversation_id, at=now, why=AGREED_SNOOZE)
     tx.record(ConversationChanged(conversation_id))
 
 
@@ -134,7 +136,7 @@ def wake(tx: Transaction, conversation_id: ConversationId, *, by: OperatorId | N
         return
     say(tx, conversation, "woken", by=by, now=now, status=Status.OPEN, snoozed_until=None)
     # What was agreed was the time on the line, even when the desk stood still then and wakes it later.
-    ledger.resume(tx, conversation_id, at=min(now, conversation.snoozed_until or now))
+    ledger.resume(tx, conversation_id, at=min(now, conversation.snoozed_until or now), why=AGREED_SNOOZE)
     tx.record(ConversationChanged(conversation_id))
 
 
@@ -173,8 +175,7 @@ def close(
     if conversation.status == Status.CLOSED:
         return
     ledger.end(tx, conversation_id, ending, at=now, by=by)
-    withdraw_offers(tx, conversation_id, now=now)
-    callback_endings.conversation_ended(tx, conversation_id, now=now)
+    settle_what_is_open(tx, conversation_id, now=now)
     say(
         tx,
         conversation,
@@ -192,6 +193,7 @@ def close(
 def reopen(tx: Transaction, conversation_id: ConversationId, *, by: OperatorId, now: datetime) -> None:
     """Open a closed conversation again. No wait starts: nobody has written."""
     conversation = locked(tx, conversation_id)
+    _refuse_merged(conversation)
     if conversation.status not in (Status.CLOSED, Status.PENDING):
         return
     say(tx, conversation, "reopened", by=by, now=now, status=Status.OPEN, closed_at=None, spam=False)
@@ -201,8 +203,7 @@ def reopen(tx: Transaction, conversation_id: ConversationId, *, by: OperatorId, 
 def mark_spam(tx: Transaction, conversation_id: ConversationId, *, by: OperatorId, now: datetime) -> None:
     conversation = locked(tx, conversation_id)
     ledger.end(tx, conversation_id, Ending.SPAM, at=now, by=by)
-    withdraw_offers(tx, conversation_id, now=now)
-    callback_endings.conversation_ended(tx, conversation_id, now=now)
+    settle_what_is_open(tx, conversation_id, now=now)
     say(tx, conversation, "spam", by=by, now=now, status=Status.CLOSED, closed_at=now, spam=True, unread=0)
     tx.record(ConversationChanged(conversation_id))
 
@@ -267,11 +268,25 @@ def merge(tx: Transaction, source: ConversationId, target: ConversationId, *, by
         unread=0,
     )
     changes: dict[str, Any] = {}
-    if from_row.unread:
-        changes = {"unread": to_row.unread + from_row.unread, "status": Status.OPEN, "closed_at": None}
+    if from_row.unread or from_row.wait_id is not None:
+        changes = {
+            "unread": to_row.unread + from_row.unread,
+            "status": Status.OPEN,
+            "closed_at": None,
+            "snoozed_until": None,
+            "spam": False,
+        }
+        ledger.resume(tx, target, at=now, why=AGREED_SNOOZE)  # nothing would wake it any more
+        to_row = locked(tx, target)  # with the wait it has now
     say(tx, to_row, "merged_from", by=by, now=now, data={"other": source, "subject": from_row.subject}, **changes)
     tx.record(ConversationChanged(source))
     tx.record(ConversationChanged(target))
+
+
+def settle_what_is_open(tx: Transaction, conversation_id: ConversationId, *, now: datetime) -> None:
+    """A closed conversation is on offer to nobody and owes no call. The caller holds its row."""
+    withdraw_offers(tx, conversation_id, now=now)
+    callback_endings.conversation_ended(tx, conversation_id, now=now)
 
 
 def withdraw_offers(tx: Transaction, conversation_id: ConversationId, *, now: datetime) -> None:
@@ -283,6 +298,11 @@ def withdraw_offers(tx: Transaction, conversation_id: ConversationId, *, now: da
         .returning(Handoff.id, Handoff.to_operator_id, Handoff.from_operator_id)
     ).all():
         tx.record(HandoffChanged(conversation_id, HandoffId(offer.id), offer.to_operator_id, offer.from_operator_id))
+
+
+def _refuse_merged(conversation: Any) -> None:
+    if conversation.merged_into_id is not None:
+        raise BadInput("conversation", "This conversation has been merged into another one. Answer there.")
 
 
 def operator_name(conn: Connection, operator_id: int | None) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from inbox import lifecycle
 from inbox.errors import BadInput, CannotReach, NotFound, TimelineMoved
 from inbox.events import ConversationChanged, EntryAdded, ReplyWritten
 from inbox.people.contacts import participant_values
@@ -129,6 +130,8 @@ def reply(tx: Transaction, draft: ReplyDraft, *, addressings: Addressings, now: 
     _attach(tx, draft, added)
     _forget_draft(tx, draft, EntryKind.REPLY)
     ledger.end(tx, draft.conversation_id, Ending.ANSWERED, at=now, by=draft.operator_id, entry_id=added.entry_id)
+    if draft.then is Status.CLOSED:
+        lifecycle.settle_what_is_open(tx, draft.conversation_id, now=now)
     tx.record(ReplyWritten(draft.conversation_id, added.entry_id, added.number, channel))
     tx.record(ConversationChanged(draft.conversation_id))
     return Written(added.entry_id, added.number)

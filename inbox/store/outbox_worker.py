@@ -58,6 +58,7 @@ class OutboxWorker:
             await self._clock.wait_until(due, self._woken)
 
     async def _one(self, job: Job) -> None:
+        keeping = asyncio.create_task(self._keep(job))
         try:
             await self._handle(job)
         except Exception as error:
@@ -65,3 +66,14 @@ class OutboxWorker:
             await self._db.write(
                 outbox.failed, job, f"{type(error).__name__}: {error}", retry=True, now=self._clock.now()
             )
+        finally:
+            keeping.cancel()
+
+    async def _keep(self, job: Job) -> None:
+        """A slow mail server must not make another process send the same mail once more."""
+        while True:
+            await self._clock.wait_until(self._clock.now() + outbox.LEASE / 2, asyncio.Event())
+            try:
+                await self._db.write(outbox.keep, job, now=self._clock.now())
+            except Exception:
+                log.exception("lease could not be kept", handler=self._handler, job=job.id)

@@ -193,10 +193,12 @@ def pause(tx: Transaction, conversation_id: ConversationId, *, at: datetime, unt
     return True
 
 
-def resume(tx: Transaction, conversation_id: ConversationId, *, at: datetime) -> bool:
-    """The agreed pause is over: the third clock goes on where it stood."""
+def resume(tx: Transaction, conversation_id: ConversationId, *, at: datetime, why: str | None = None) -> bool:
+    """The agreed pause is over: the third clock goes on where it stood. `why`: only one agreed for that reason."""
     wait = running(tx, conversation_id)
     if wait is None or wait.paused_at is None:
+        return False
+    if why is not None and why != _why_paused(tx.conn, wait):
         return False
     at = max(at, wait.paused_at)
     shown = clocks(tx.conn, wait, at)
@@ -355,6 +357,16 @@ def _pauses(conn: Connection, wait: Row[Any], at: datetime | None) -> list[tuple
     if since is not None and at is not None:
         pauses.append((since, max(since, at)))
     return pauses
+
+
+def _why_paused(conn: Connection, wait: Row[Any]) -> str | None:
+    data: dict[str, Any] | None = conn.execute(
+        select(WaitLine.data)
+        .where(WaitLine.wait_id == wait.id, WaitLine.step == WaitStep.PAUSED)
+        .order_by(WaitLine.id.desc())
+        .limit(1)
+    ).scalar()
+    return None if data is None else data.get("why")
 
 
 def _fire_before(tx: Transaction, wait: Row[Any], at: datetime) -> None:

@@ -456,3 +456,33 @@ async def test_an_unknown_callback_does_not_exist(database: Database, clock: Man
     for work in (callbacks.take, callbacks.release, callbacks.dial):
         with pytest.raises(Exception, match="does not exist"):
             await database.write(work, CallbackId(999), ann, now=clock.now())
+
+
+async def test_asking_for_a_call_ends_what_was_agreed_before(
+    database: Database, clock: ManualClock, owed: CallbackLine, ann: OperatorId
+) -> None:
+    conversation_id = owed.conversation_id
+    await database.write(callbacks.cancel, owed.id, by=ann, now=clock.now())
+    tomorrow = clock.now() + timedelta(days=1)
+    await database.write(lifecycle.snooze, conversation_id, tomorrow, by=ann, now=clock.now(), agreed=True)
+    await database.write(callbacks.create, conversation_id, number=MAIJA, now=clock.now())
+    shown = await row(database, conversation_id)
+    assert (shown.status, shown.paused, shown.due_at is not None) == (Status.OPEN, False, True)
+
+
+async def test_an_operator_s_own_snooze_does_not_break_the_agreed_time(
+    database: Database, clock: ManualClock, owed: CallbackLine, ann: OperatorId
+) -> None:
+    start = clock.now() + timedelta(hours=2)
+    await database.write(callbacks.schedule, owed.id, Slot(start, start + 30 * MINUTE), by=ann, now=clock.now())
+    hour = clock.now() + timedelta(hours=1)
+    await database.write(lifecycle.snooze, owed.conversation_id, hour, by=ann, now=clock.now())
+    assert (await row(database, owed.conversation_id)).paused
+    watcher = Watcher(database, clock)
+    clock.set(hour)
+    await watcher.fire()
+    shown = await row(database, owed.conversation_id)
+    assert (shown.status, shown.paused) == (Status.OPEN, True)
+    clock.set(start - 2 * MINUTE)
+    await watcher.fire()
+    assert not (await row(database, owed.conversation_id)).paused

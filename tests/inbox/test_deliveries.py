@@ -189,3 +189,27 @@ async def test_closing_before_the_delivery_does_not_stop_it(desk: VerbDesk, cloc
     await desk.db.write(lifecycle.close, conversation_id, by=ann, now=clock.now())
     await worker(desk, Postman()).work_off()
     assert await delivery(desk, entry_id) is Delivery.SENT
+
+
+async def test_sending_again_answers_nothing_the_customer_wrote_since(desk: VerbDesk, clock: ManualClock) -> None:
+    conversation_id, entry_id, ann = await answered(desk)
+    await desk.db.write(deliveries.failed_for_good, entry_id, "bounced", now=clock.now())
+    clock.advance(timedelta(minutes=1))
+    await desk.chat("And now the cellar is under water!")
+    await desk.db.write(deliveries.try_again, entry_id, by=ann, now=clock.now())
+    row = await desk.row(conversation_id)
+    assert (row.status, row.waiting_since is not None, row.unread > 0) == (Status.OPEN, True, True)
+    assert await delivery(desk, entry_id) is Delivery.QUEUED
+
+
+async def test_an_answer_that_fails_during_an_agreed_snooze_starts_the_clock_again(
+    desk: VerbDesk, clock: ManualClock
+) -> None:
+    conversation_id, _, ann = await answered(desk)
+    unasked = await desk.reply(conversation_id, ann, "One more thing")  # ends no wait
+    await desk.chat("Take your time, tomorrow is fine.")
+    tomorrow = clock.now() + timedelta(days=1)
+    await desk.db.write(lifecycle.snooze, conversation_id, tomorrow, by=ann, now=clock.now(), agreed=True)
+    await desk.db.write(deliveries.failed_for_good, unasked.entry_id, "bounced", now=clock.now())
+    row = await desk.row(conversation_id)
+    assert (row.status, row.paused, row.due_at is not None) == (Status.OPEN, False, True)

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from inbox import callbacks, lifecycle
+from inbox import callbacks, handoff, lifecycle
 from inbox.clock import ManualClock
 from inbox.errors import AlreadyTaken, BadInput, NotFound, NothingWaiting
 from inbox.reading import open_conversation
 from inbox.timers import Watcher
-from inbox.vocabulary import ConversationId, Ending, OperatorId, Status
+from inbox.vocabulary import CallbackState, ConversationId, Ending, OperatorId, Status
 from tests.support.verbs import VerbDesk
 
 
@@ -207,3 +207,60 @@ async def test_nothing_is_merged_with_itself_or_twice(desk: VerbDesk, clock: Man
     await desk.db.write(lifecycle.merge, one.conversation_id, two.conversation_id, by=ann, now=clock.now())
     with pytest.raises(BadInput):
         await desk.db.write(lifecycle.merge, one.conversation_id, two.conversation_id, by=ann, now=clock.now())
+
+
+@pytest.mark.parametrize("snoozed_is_kept", [True, False])
+async def test_merging_what_was_put_away_with_what_is_open_leaves_nobody_without_a_clock(
+    desk: VerbDesk, clock: ManualClock, snoozed_is_kept: bool
+) -> None:
+    ann = await desk.operator("Ann")
+    put_away = await desk.mail("Tomorrow is fine", subject="A")
+    clock.advance(timedelta(seconds=10))
+    other = await desk.mail("Now, please", subject="B")
+    tomorrow = clock.now() + timedelta(days=1)
+    await desk.db.write(lifecycle.snooze, put_away.conversation_id, tomorrow, by=ann, now=clock.now(), agreed=True)
+    ids = (put_away.conversation_id, other.conversation_id)
+    source, target = ids[::-1] if snoozed_is_kept else ids
+    await desk.db.write(lifecycle.merge, source, target, by=ann, now=clock.now())
+    row = await desk.row(target)
+    assert (row.status, row.paused, row.due_at is not None) == (Status.OPEN, False, True)
+
+
+async def test_who_waits_for_a_call_is_seen_after_a_merge_into_a_closed_conversation(
+    desk: VerbDesk, clock: ManualClock
+) -> None:
+    ann = await desk.operator("Ann")
+    old = await desk.mail("Old", subject="A")
+    await desk.db.write(lifecycle.close, old.conversation_id, by=ann, now=clock.now())
+    new = await desk.mail("New", subject="B")
+    await desk.reply(new.conversation_id, ann, "We will ring you")
+    await desk.db.write(callbacks.create, new.conversation_id, number="+358401234567", now=clock.now(), by=ann)
+    await desk.db.write(lifecycle.merge, new.conversation_id, old.conversation_id, by=ann, now=clock.now())
+    row = await desk.row(old.conversation_id)
+    assert (row.status, row.waiting_since is not None) == (Status.OPEN, True)
+
+
+async def test_what_was_merged_away_is_not_brought_back_empty(desk: VerbDesk, clock: ManualClock) -> None:
+    ann = await desk.operator("Ann")
+    one, two = await desk.mail("One", subject="A"), await desk.mail("Two", subject="B")
+    await desk.db.write(lifecycle.merge, one.conversation_id, two.conversation_id, by=ann, now=clock.now())
+    with pytest.raises(BadInput):
+        await desk.db.write(lifecycle.reopen, one.conversation_id, by=ann, now=clock.now())
+    later = clock.now() + timedelta(hours=1)
+    with pytest.raises(BadInput):
+        await desk.db.write(lifecycle.snooze, one.conversation_id, later, by=ann, now=clock.now())
+    assert (await desk.row(one.conversation_id)).status is Status.CLOSED
+
+
+async def test_an_answer_that_closes_withdraws_offers_and_owes_no_call(desk: VerbDesk, clock: ManualClock) -> None:
+    ann, bea = await desk.operator("Ann"), await desk.operator("Bea")
+    asked = await desk.mail("Please ring me", subject="A")
+    await desk.db.write(callbacks.create, asked.conversation_id, number="+358401234567", now=clock.now())
+    await desk.db.write(
+        handoff.hand_off, asked.conversation_id, by=ann, to=bea, brief=handoff.Brief("Wants a call"), now=clock.now()
+    )
+    await desk.reply(asked.conversation_id, ann, "Here is all you asked for. Goodbye!", then=Status.CLOSED)
+    assert await desk.db.read(handoff.offers, conversation_id=asked.conversation_id) == []
+    view = await desk.db.read(open_conversation, asked.conversation_id, ann)
+    assert view.callback is not None
+    assert view.callback.state == CallbackState.CANCELLED

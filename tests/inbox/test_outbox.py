@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -14,12 +15,18 @@ from inbox.store import outbox
 from inbox.store.database import Database
 from inbox.store.outbox import BACK_OFF, LEASE, MAX_ATTEMPTS, Job
 from inbox.store.outbox_worker import OutboxWorker
+from tests.support.conditions import eventually
 from tests.support.verbs import VerbDesk
 
 
 @pytest.fixture
 def durable() -> Mapping[type, Sequence[str]]:
     return {WaitStarted: ["test", "other"]}
+
+
+async def leased_beyond(desk: VerbDesk, moment: datetime) -> bool:
+    until = await desk.db.read(outbox.next_at, "test")
+    return until is not None and until > moment
 
 
 async def claim(db: Database, clock: ManualClock, **more: int) -> list[Job]:
@@ -121,3 +128,53 @@ async def test_every_handler_has_rows_of_its_own(desk: VerbDesk, clock: ManualCl
     await desk.db.write(outbox.done, mine.id, now=clock.now())
     [other] = await desk.db.write(outbox.claim, "other", now=clock.now())
     assert other.id != mine.id
+
+
+async def test_a_slow_handler_keeps_its_rows_from_other_processes(desk: VerbDesk, clock: ManualClock) -> None:
+    await desk.chat("Hello?")
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    handled: list[int] = []
+
+    async def slowly(job: Job) -> None:
+        handled.append(job.attempts)
+        begun.set()
+        await may_end.wait()
+        await desk.db.write(outbox.done, job.id, now=clock.now())
+
+    here = asyncio.create_task(OutboxWorker(desk.db, clock, "test", slowly).work_off())
+    async with asyncio.timeout(10):
+        await begun.wait()
+        for _ in range(6):
+            held_until = await desk.db.read(outbox.next_at, "test")
+            assert held_until is not None
+            clock.advance(LEASE / 2)
+            await eventually(partial(leased_beyond, desk, held_until))
+            assert await claim(desk.db, clock) == []
+        may_end.set()
+        await here
+    assert handled == [1]
+    assert await desk.db.read(outbox.next_at, "test") is None
+
+
+async def test_a_failure_told_after_the_lease_went_to_another_changes_nothing(
+    desk: VerbDesk, clock: ManualClock
+) -> None:
+    await desk.chat("Hello?")
+    [mine] = await claim(desk.db, clock)
+    clock.advance(LEASE)
+    [theirs] = await claim(desk.db, clock)
+    assert not await desk.db.write(outbox.failed, mine, "too late", retry=False, now=clock.now())
+    assert await claim(desk.db, clock) == []
+    await desk.db.write(outbox.done, theirs.id, now=clock.now())
+    assert not await desk.db.write(outbox.failed, mine, "too late", retry=False, now=clock.now())
+    assert await desk.db.read(outbox.given_up) == []
+
+
+async def test_what_waits_for_its_turn_hides_no_due_time(desk: VerbDesk, clock: ManualClock) -> None:
+    ann = await desk.operator("Ann")
+    asked = await desk.chat("One")
+    await desk.reply(asked.conversation_id, ann, "Hi")
+    await desk.chat("Two")
+    [first] = await claim(desk.db, clock)
+    await desk.db.write(outbox.failed, first, "busy", retry=True, now=clock.now())
+    assert await desk.db.read(outbox.next_at, "test") == clock.now() + timedelta(seconds=BACK_OFF[0])
