@@ -78,6 +78,16 @@ PRIYA = Person("Priya Nair", "priya.nair@mail.example")
 OLIVER = Person("Oliver Grant", "oliver.grant@post.example", "+447911123456")
 HANNA = Person("Hanna Virtanen", "hanna@virtanen.example", "+358407778889", "fi")
 
+PAST_DAYS = 21
+PAST_CUSTOMERS = ("Emma Holm", "Liam Novak", "Aino Laine", "Marco Rossi", "Sofia Berg", "Jan de Vries", "Ines Costa")
+PAST_QUESTIONS = (
+    ("Which tea goes with the cast iron pot?", "Any, but green tea keeps its colour best in glass."),
+    ("Can I change the colour of my order?", "Gladly. It is blue now."),
+    ("How long is the guarantee?", "Five years, the glaze included."),
+    ("Do the cups stack?", "They do, up to six."),
+    ("Where is my parcel?", "With the carrier since this morning; it arrives tomorrow."),
+)
+
 
 @dataclass(slots=True)
 class Story:
@@ -97,10 +107,12 @@ class Story:
         self._count += 1
         return f"demo:{what}:{self._count}"
 
-    async def chat(self, who: Person, ago: float, *lines: str, page: str = "/products/teapot") -> ConversationId:
+    async def chat(
+        self, who: Person, ago: float, *lines: str, page: str = "/products/teapot", visitor: str = ""
+    ) -> ConversationId:
         """Each line a minute after the one before."""
         conversation_id = ConversationId(0)
-        visitor = f"demo-{who.name.split()[0].casefold()}"
+        visitor = visitor or f"demo-{who.name.split()[0].casefold()}"
         for number, line in enumerate(lines):
             at = self.at(max(0.0, ago - number * 0.4))
             claimed = [AddressLine(AddressKind.EMAIL, who.email)] if who.email else []
@@ -198,10 +210,31 @@ async def seed(story: Story) -> None:
     for name in ("Bea", "Jonas"):
         await story.db.write(operators.set_presence, story.staff[name], Presence.ONLINE, now=story.at(400))
     # Side by side, so that they share commits; but nobody waits before being answered earlier.
+    await asyncio.gather(*_weeks_before(story))
     await asyncio.gather(*_earlier_today(story))
     await asyncio.gather(*_now(story))
     for name in ("Bea", "Jonas"):
         await story.db.write(operators.set_presence, story.staff[name], Presence.OFFLINE, now=story.at(0))
+
+
+def _weeks_before(s: Story) -> list[Coroutine[Any, Any, None]]:
+    """Three weeks of answered chats, busier at noon: what the wallboard knows of the hours of a week."""
+
+    async def answered(number: int, ago: float, waited: float) -> None:
+        who = Person(PAST_CUSTOMERS[number % len(PAST_CUSTOMERS)])
+        question, said = PAST_QUESTIONS[number % len(PAST_QUESTIONS)]
+        conversation = await s.chat(who, ago, question, visitor=f"demo-past-{number}")
+        await s.answer(conversation, ("Bea", "Jonas")[number % 2], ago - waited, said, then=Status.CLOSED)
+
+    told: list[Coroutine[Any, Any, None]] = []
+    for day in range(1, PAST_DAYS + 1):
+        if s.at(day * 24 * 60).weekday() >= 5:
+            continue
+        for hour in range(7):
+            number = len(told)
+            busy = 1.2 + 1.1 * (3 - abs(hour - 3)) + (number * 7 % 10) / 9
+            told.append(answered(number, day * 24 * 60 + hour * 60 + number * 11 % 20, busy))
+    return told
 
 
 def _earlier_today(s: Story) -> list[Coroutine[Any, Any, None]]:
