@@ -42,10 +42,14 @@ class Rates:
         if self._pool is not None:
             await self._pool.disconnect()
 
-    async def sign_in(self, remote: str, account: str) -> None:
-        """One more try to sign in, counted per address and per account. Raises RateLimited."""
+    async def sign_in(self, remote: str, account: str, *, known_here: bool = False) -> None:
+        """One more try to sign in, counted per address and per account. Raises RateLimited.
+
+        `known_here`: the account has signed in from this address before, so strangers elsewhere cannot lock it out.
+        """
         await self.hit(self._sign_in, "sign-in-from", remote, cost=1)
-        await self.hit(self._sign_in, "sign-in-as", account.casefold()[:320], cost=1)
+        if not known_here:
+            await self.hit(self._sign_in, "sign-in-as", account.casefold()[:320], cost=1)
 
     async def hit(self, item: RateLimitItem, *who: str, cost: int = 1) -> None:
         if not await self._count(item, *who, cost=cost):

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 from collections.abc import Mapping
 from enum import Enum
+from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -195,10 +196,23 @@ def remote(request: web.Request) -> str:
     trusted = request.app[CONFIG].server.trusted_proxies
     address = request.remote or ""
     if address in trusted:
-        for hop in reversed([part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]):
+        # Some proxies add a line of their own below the one that the client made up.
+        said = ",".join(request.headers.getall("X-Forwarded-For", []))
+        for hop in reversed([part.strip() for part in said.split(",")]):
             if hop and hop not in trusted:
                 return hop[:64]
     return address
+
+
+def network(address: str) -> str:
+    """Whose tries are counted together: whoever has one IPv6 address has all that share its first 64 bits."""
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return address
+    if known.version == 4:
+        return address
+    return str(known.ipv4_mapped or ip_network((int(known), 64), strict=False))
 
 
 def refuse_foreign(request: web.Request) -> None:
@@ -286,6 +300,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     headers.setdefault("Content-Security-Policy", POLICY.format(sockets=sockets))
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("X-DNS-Prefetch-Control", "off")  # looking up a link's host tells its owner that it was read
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=()")
     if "frame-ancestors" not in headers["Content-Security-Policy"]:

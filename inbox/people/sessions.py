@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, exists, select, update
 
 from inbox.errors import NotFound
 from inbox.people.operators import OperatorRecord, record
@@ -77,6 +77,15 @@ def find(conn: Connection, token_digest: str, *, now: datetime) -> SignedIn | No
         )
     ).first()
     return None if row is None else SignedIn(SessionId(row.session_id), record(row), row.seen_at, row.expires_at)
+
+
+def was_here(conn: Connection, operator_id: OperatorId, remote: str) -> bool:
+    """Whether the operator has signed in from this address before."""
+    return bool(
+        conn.execute(
+            select(exists().where(OperatorSession.operator_id == operator_id, OperatorSession.remote == remote[:64]))
+        ).scalar()
+    )
 
 
 def touch(tx: Transaction, session_ids: Sequence[SessionId], *, now: datetime) -> None:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
 from yarl import URL
 
 from inbox.people import operators
 from inbox.vocabulary import Presence, Role
-from tests.web.conftest import PASSWORD, Application
+from tests.web.conftest import PASSWORD, Application, Browser
+from web import keys
+from web.app import Config
+from web.config import ServerTable
+from web.security import network, remote
 
 
 async def test_the_right_password_opens_the_page_that_was_wanted(application: Application) -> None:
@@ -55,6 +64,25 @@ async def test_guessing_passwords_is_slowed_down(application: Application) -> No
     assert int(browser.headers["Retry-After"]) > 0
     status, _ = await browser.form("/sign-in", {"email": "bea@desk.test", "password": PASSWORD})
     assert status == 429
+
+
+async def browser_at(application: Application, address: str) -> Browser:
+    browser = application.browser()
+    await browser.http.close()
+    browser.http = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(local_addr=(address, 0)), cookie_jar=aiohttp.CookieJar(unsafe=True)
+    )
+    return browser
+
+
+async def test_a_stranger_who_guesses_passwords_locks_nobody_out_where_they_have_been(application: Application) -> None:
+    await application.account("Bea")
+    assert await (await browser_at(application, "127.0.0.2")).sign_in("bea@desk.test") == 200
+    stranger = await browser_at(application, "127.0.0.3")
+    said = [await stranger.sign_in("bea@desk.test", f"guess {number}") for number in range(9)]
+    assert said == [422] * 7 + [429] * 2
+    assert await (await browser_at(application, "127.0.0.4")).sign_in("bea@desk.test") == 429
+    assert await (await browser_at(application, "127.0.0.2")).sign_in("bea@desk.test") == 200
 
 
 async def test_another_site_cannot_sign_a_browser_in(application: Application) -> None:
@@ -133,3 +161,38 @@ async def test_administrators_cannot_lock_themselves_out(application: Applicatio
     status, html = await administrator.form(f"/settings/operators/{administrator.operator_id}", fields)
     assert status == 403
     assert "You cannot take away your own rights." in html
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("unix:", "unix:"),
+        ("", ""),
+    ],
+)
+def test_a_household_with_many_addresses_has_the_tries_of_one(address: str, counted: str) -> None:
+    assert network(address) == counted
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        (["192.0.2.7"], "192.0.2.7"),
+        (["198.51.100.1, 192.0.2.7"], "192.0.2.7"),
+        (["198.51.100.1", "192.0.2.7"], "192.0.2.7"),
+        (["192.0.2.7, 10.0.0.1"], "192.0.2.7"),
+        ([], "10.0.0.1"),
+    ],
+)
+def test_a_client_cannot_make_up_its_address_behind_a_proxy(lines: list[str], found: str) -> None:
+    app = web.Application()
+    app[keys.CONFIG] = Config(server=ServerTable(trusted_proxies=("10.0.0.1",)))
+    headers = CIMultiDict([("X-Forwarded-For", line) for line in lines])
+    assert remote(make_mocked_request("GET", "/", headers=headers, app=app).clone(remote="10.0.0.1")) == found
+    assert (
+        remote(make_mocked_request("GET", "/", headers=headers, app=app).clone(remote="203.0.113.9")) == "203.0.113.9"
+    )

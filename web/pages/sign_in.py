@@ -14,7 +14,7 @@ from inbox.words import N_
 from web.cookies import COOKIE, digest, new_token
 from web.keys import CLOCK, CONFIG, DB, DESK, RATES, SIGNED_IN
 from web.pages.forms import fields, see_other, shown_again
-from web.security import MOST_PASSWORD_CHARS, hash_password, is_outdated, password_fits, remote
+from web.security import MOST_PASSWORD_CHARS, hash_password, is_outdated, network, password_fits, remote
 from web.templating import page_response
 
 routes = web.RouteTableDef()
@@ -34,8 +34,9 @@ async def sign_in(request: web.Request) -> web.Response:
     email, wanted = said.get("email", "")[:320], local_path(said.get("next", ""))
     posted = (await request.post()).get("password", "")
     password = posted if isinstance(posted, str) else ""
-    await request.app[RATES].sign_in(remote(request), email)
     found = await request.app[DB].read(operators.by_email, email)
+    known_here = found is not None and await request.app[DB].read(sessions.was_here, found[0].id, remote(request))
+    await request.app[RATES].sign_in(network(remote(request)), email, known_here=known_here)
     fits = await password_fits(found[1] if found else None, password[: MOST_PASSWORD_CHARS + 1])
     if found is None or not fits:
         error = BadInput("password", N_("This address and password do not belong together."))
