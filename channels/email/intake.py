@@ -264,6 +264,15 @@ def _report(
     final = [one for one in believed if one.is_final]
     for one in final:
         contacts.mark_failing(tx, AddressLine(AddressKind.EMAIL, one.address), now=now)
+    if sent is not None and final:
+        said = {fold(one.address): f"550 {one.words or one.status or one.action}"[:300] for one in final}
+        answers = {
+            one["address"]: said[fold(one["address"])]
+            for one in (*sent_data["to"], *sent_data["cc"])
+            if fold(one["address"]) in said
+        }
+        # Sent again, the mail must go to them too, although the next server took it the first time.
+        deliveries.note_answers(tx, entry_id, answers)
     failed_to = [one for one in final if fold(one.address) in to]
     if failed_to:
         words = "; ".join(f"{one.address}: {one.words or one.status or one.action}" for one in failed_to)

@@ -17,6 +17,7 @@ from inbox.reply import AutomaticText, Recipients, write_automatic
 from inbox.store import attachments
 from inbox.vocabulary import ChannelKind, ConversationId, Delivery
 from tests.channels.email.desk import MailDesk, mail, open_desk
+from tests.channels.email.test_conversations_by_mail import bounce
 from tests.channels.email.test_listener import deliver_smtp
 from tests.support.postfix import Postfix
 
@@ -86,6 +87,21 @@ async def test_a_refused_recipient_fails_at_once_and_the_customer_waits_again(de
     await desk.outbox.work_off()
     assert (await delivery_of(desk, conversation))[0] is Delivery.FAILED
     assert await desk.waits(conversation) == [True]
+
+
+async def test_what_came_back_later_really_goes_out_when_it_is_sent_again(desk: MailDesk, postfix: Postfix) -> None:
+    bea = await desk.operator()
+    conversation = await conversation_with(desk, "gunnar@customers.test")
+    entry_id = await desk.reply(bea, conversation, "Hello")
+    (answer,) = await postfix.arrives("gunnar")
+    came_back = bounce(answer["Message-ID"], recipient="gunnar@customers.test")
+    await asyncio.to_thread(deliver_smtp, desk, came_back)
+    await desk.settled()
+    assert (await delivery_of(desk, conversation))[0] is Delivery.FAILED
+    await desk.db.write(try_again, entry_id, by=bea, now=desk.clock.now())
+    await desk.outbox.work_off()
+    assert (await delivery_of(desk, conversation))[0] is Delivery.SENT
+    assert len(await postfix.arrives("gunnar", 2)) == 2
 
 
 async def test_one_refused_copy_does_not_take_the_answer_from_the_others(desk: MailDesk, postfix: Postfix) -> None:
