@@ -1,4 +1,4 @@
-"""After a commit: what changed is gathered for a moment, read once and sent once to everybody it concerns."""
+"""After a commit: what changed is read once and sent once to everybody it concerns; under load, gathered first."""
 
 from __future__ import annotations
 
@@ -120,12 +120,12 @@ class Announcer:
 
     async def _soon(self) -> None:
         while self._pending():
-            await asyncio.sleep(GATHER_SECONDS)
             changes, self._changes = self._changes, _Changes()
             try:
                 await self._send(changes)
             except Exception:
                 log.exception("screens were not told")
+            await asyncio.sleep(GATHER_SECONDS)  # the first change goes at once, what follows it together
 
     def _pending(self) -> bool:
         return self._changes != _Changes()
