@@ -228,8 +228,6 @@ def _weeks_before(s: Story) -> list[Coroutine[Any, Any, None]]:
 
     told: list[Coroutine[Any, Any, None]] = []
     for day in range(1, PAST_DAYS + 1):
-        if s.at(day * 24 * 60).weekday() >= 5:
-            continue
         for hour in range(7):
             number = len(told)
             busy = 1.2 + 1.1 * (3 - abs(hour - 3)) + (number * 7 % 10) / 9
