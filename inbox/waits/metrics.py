@@ -16,7 +16,6 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 from inbox.store.models import Callback, Contact, Conversation, Operator, Wait
 from inbox.vocabulary import (
     OPEN_CALLBACK_STATES,
-    CallbackState,
     ChannelKind,
     ConversationId,
     Ending,
@@ -331,8 +330,7 @@ class _Callbacks:
 
 def _callbacks(conn: Connection, now: datetime) -> _Callbacks:
     """Open callbacks, those whose time has come, and since when the oldest of these has been due."""
-    later = (CallbackState.SCHEDULED, CallbackState.RETRY_WAIT)
-    due = and_(Callback.state.in_(OPEN_CALLBACK_STATES), or_(Callback.state.not_in(later), Callback.due_at <= now))
+    due = and_(Callback.state.in_(OPEN_CALLBACK_STATES), Callback.due_at <= now)
     row = conn.execute(
         select(func.count().label("n"), func.min(Callback.due_at).label("oldest")).select_from(Callback).where(due)
     ).one()
