@@ -45,7 +45,7 @@ from web.errors import errors
 from web.live import Desk
 from web.rates import Rates
 from web.realtime import PATH, is_own_origin, make_server
-from web.security import ACCESS, ACCESS_TABLE, Access, access, add_headers, remote
+from web.security import ACCESS, ACCESS_TABLE, Access, access, add_headers, network, remote
 from web.static_files import StaticFiles
 from web.templating import Pages
 from web.viewers import Viewers
@@ -198,7 +198,7 @@ def _channels(
         folder=folder,
         assets=_widget_assets(pages),
         own_origin=is_own_origin,
-        remote_of=remote_of,
+        remote_of=lambda request: network(remote_of(request)),
     )
     chat.namespace.news.append(desk.visitor_news)
     desk.on_operator_writing.append(chat.namespace.operator_writing)

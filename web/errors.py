@@ -113,7 +113,7 @@ def _described(request: web.Request, error: Exception) -> _Answer:
             {"Retry-After": str(error.retry_after_s)},
         )
     reference = secrets.token_hex(4)
-    log.error("request failed", reference=reference, method=request.method, path=request.path, exc_info=error)
+    log.error("request failed", reference=reference, method=request.method, path=_place(request), exc_info=error)
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return _Answer(
             503,
@@ -129,6 +129,13 @@ def _described(request: web.Request, error: Exception) -> _Answer:
         {"reference": reference},
         {},
     )
+
+
+def _place(request: web.Request) -> str:
+    """The address as it may be logged: without what is a right for whoever holds it."""
+    resource = request.match_info.route.resource
+    known = resource.canonical if resource is not None else ""
+    return known if "{token}" in known or "{signed}" in known else request.path
 
 
 def _from_http(request: web.Request, error: web.HTTPException) -> _Answer:

@@ -17,11 +17,11 @@ from socketio.exceptions import ConnectionRefusedError
 
 from inbox import handoff, queue, reading
 from inbox.clock import Clock
-from inbox.errors import BadInput, InboxError, NotFound
+from inbox.errors import BadInput, InboxError, NotAllowed, NotFound
 from inbox.people import operators, sessions
 from inbox.people.sessions import SignedIn
 from inbox.store.database import Database
-from inbox.vocabulary import ConversationId, EntryKind, OperatorId, Presence
+from inbox.vocabulary import ConversationId, EntryKind, OperatorId, Presence, Role
 from inbox.waits.mode import desk_mode
 from inbox.words import N_, Words
 from web.announcer import Announcer
@@ -221,6 +221,8 @@ class Desk(AsyncNamespace):  # type: ignore[misc]
         await self._db.write(operators.set_presence, screen.operator_id, wanted.presence, now=now)
 
     async def _wall(self, sid: str, screen: Screen, _: _Anything) -> None:
+        if not screen.signed_in.operator.may(Role.SUPERVISOR):
+            raise NotAllowed
         await self.enter_room(sid, "wall")
 
     _EVENTS: Mapping[str, tuple[type[_Payload], Callable[..., Any]]] = {

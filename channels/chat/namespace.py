@@ -342,7 +342,7 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
                 visitor_line(window.visitor), who.name, window.language if first else None, claimed=tuple(who.lines)
             ),
             text=text,
-            client_key=f"visitor:{window.visitor}:{client_id}"[:100],
+            client_key=f"visitor:{window.visitor}:{client_id}",
             join_open=True,
             rejoin_closed=self._rejoin,
             answer_by=answer_by,

@@ -21,7 +21,7 @@ from inbox.words import N_
 MAX_TEXT_CHARS = 10_000
 MAX_FILES = 10
 BIGGEST_NUMBER = 2**31 - 1
-_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_ID = re.compile(r"[A-Za-z0-9_-]{8,59}")  # with the visitor's name they must fit into a key of 100
 _NOT_SAID = {ord(c): None for c in map(chr, [*range(9), 11, 12, *range(14, 32), 127])}
 
 
@@ -51,7 +51,7 @@ def client_id(data: Mapping[str, Any], name: str = "id") -> str:
     """The id a widget made for what it sends, so that sending again doubles nothing. Raises BadInput."""
     value = data.get(name)
     if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise BadInput(name, N_("This id is not 8 to 64 letters, digits, - or _."))
+        raise BadInput(name, N_("This id is not 8 to 59 letters, digits, - or _."))
     return value
 
 

@@ -10,7 +10,7 @@ import pytest
 import socketio
 
 from inbox.people import operators, sessions
-from inbox.vocabulary import Presence
+from inbox.vocabulary import Presence, Role
 from tests.support.conditions import eventually
 from tests.web.conftest import Application, Browser, Screen
 
@@ -48,6 +48,13 @@ async def refused(application: Application, headers: dict[str, str]) -> str:
     finally:
         await client.disconnect()
     return " ".join(reasons)
+
+
+async def test_the_wallboard_is_pushed_to_supervisors_only(application: Application) -> None:
+    operator = await application.screen(await application.signed_in())
+    assert (await operator.tell("wall", {}))["error"] == "not_allowed"
+    supervisor = await application.screen(await application.signed_in("Sari", Role.SUPERVISOR))
+    assert await supervisor.tell("wall", {}) == {"ok": True}
 
 
 async def test_without_a_session_nobody_listens_in(application: Application) -> None:

@@ -23,7 +23,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("message", {"id": ID, "text": "\x00\x01"}, "text"),
     ("message", {"id": ID, "text": {"a": 1}}, "text"),
     ("message", {"id": ID, "text": "x" * 10_001}, "text"),
-    ("message", {"id": "x" * 65, "text": "x"}, "id"),
+    ("message", {"id": "x" * 60, "text": "x"}, "id"),
     ("message", {"id": "short", "text": "x"}, "id"),
     ("message", {"id": "a:b:c:d:e:f", "text": "x"}, "id"),
     ("message", {"id": 12345678, "text": "x"}, "id"),
@@ -153,6 +153,13 @@ async def test_an_error_inside_the_desk_tells_nothing_about_it(desk: ChatDesk, m
     assert answer["error"] == "internal"
     assert "hunter2" not in json.dumps(answer)
     assert (await visitor.say("Hello again"))["ok"]
+
+
+async def test_the_longest_ids_are_told_apart_to_their_last_letter(desk: ChatDesk) -> None:
+    visitor = await desk.visitor()
+    first = await visitor.ask("message", {"id": "x" * 58 + "a", "text": "One"})
+    second = await visitor.ask("message", {"id": "x" * 58 + "b", "text": "Two"})
+    assert (first["number"], second["number"], second["duplicate"]) == (1, 2, False)
 
 
 async def test_a_flood_is_slowed_down_and_says_so(desk: ChatDesk) -> None:
