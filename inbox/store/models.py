@@ -234,6 +234,12 @@ class Entry(Base):
     __table_args__ = (
         UniqueConstraint("conversation_id", "number"),
         UniqueConstraint("client_key"),
+        Index(
+            "ix_entries_undelivered",
+            "id",
+            sqlite_where=text("delivery = 'failed'"),
+            postgresql_where=text("delivery = 'failed'"),
+        ),
     )
     id: Mapped[int] = _id()
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
@@ -293,6 +299,12 @@ class Handoff(Base):
         Index(
             "ix_handoffs_open",
             "expires_at",
+            sqlite_where=text("state = 'offered'"),
+            postgresql_where=text("state = 'offered'"),
+        ),
+        Index(
+            "ix_handoffs_offered_to",
+            "to_operator_id",
             sqlite_where=text("state = 'offered'"),
             postgresql_where=text("state = 'offered'"),
         ),
@@ -400,7 +412,7 @@ class Call(Base):
     direction: Mapped[str] = mapped_column(String(10))
     rank: Mapped[int] = mapped_column(Integer)
     outcome: Mapped[str | None] = mapped_column(String(20))
-    number: Mapped[str | None] = mapped_column(String(40))  # E.164; None: withheld
+    number: Mapped[str | None] = mapped_column(String(40), index=True)  # E.164; None: withheld
     data: Mapped[dict[str, Any]]
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]

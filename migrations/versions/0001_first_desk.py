@@ -288,6 +288,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("client_key", name=op.f("uq_entries_client_key")),
         sa.UniqueConstraint("conversation_id", "number", name=op.f("uq_entries_conversation_id_number")),
     )
+    op.create_index(
+        "ix_entries_undelivered",
+        "entries",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("delivery = 'failed'"),
+        postgresql_where=sa.text("delivery = 'failed'"),
+    )
     op.create_table(
         "participants",
         sa.Column("id", ID, autoincrement=True, nullable=False),
@@ -384,6 +392,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("provider", "account", "call_id", name=op.f("uq_calls_provider_account_call_id")),
     )
     op.create_index(op.f("ix_calls_conversation_id"), "calls", ["conversation_id"], unique=False)
+    op.create_index(op.f("ix_calls_number"), "calls", ["number"], unique=False)
     op.create_table(
         "handoffs",
         sa.Column("id", ID, autoincrement=True, nullable=False),
@@ -402,6 +411,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_handoffs")),
     )
     op.create_index(op.f("ix_handoffs_conversation_id"), "handoffs", ["conversation_id"], unique=False)
+    op.create_index(
+        "ix_handoffs_offered_to",
+        "handoffs",
+        ["to_operator_id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'offered'"),
+        postgresql_where=sa.text("state = 'offered'"),
+    )
     op.create_index(
         "ix_handoffs_open",
         "handoffs",
