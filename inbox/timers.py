@@ -70,9 +70,25 @@ class Watcher:
             due = await self._db.read(nearest, self._timers)
             if due is None or due > now:
                 return due
-            if not await self._db.write(fire_all, self._timers, now=now):
+            if not await self._fire_all(now):
                 # Another process holds the due rows; let it finish.
                 return now + SHARED_SLEEP
+
+    async def _fire_all(self, now: datetime) -> int:
+        try:
+            return await self._db.write(fire_all, self._timers, now=now)
+        except Exception:
+            log.exception("timers failed together, now each alone")
+        fired, failed = 0, 0
+        for timer in self._timers:  # one that cannot do its work must not keep the others from theirs
+            try:
+                fired += await self._db.write(timer.fire, now=now)
+            except Exception:
+                failed += 1
+                log.exception("timer failed", timer=timer.name)
+                if failed == len(self._timers):
+                    raise
+        return fired
 
     async def run(self) -> None:
         longest = SHARED_SLEEP if self._db.several_processes else LONGEST_SLEEP

@@ -103,14 +103,17 @@ def held(tx: Transaction, arrival_id: ArrivalId) -> tuple[ArrivalState, EntryId 
 
 
 def failed(tx: Transaction, arrival_id: ArrivalId, error: str, *, now: datetime) -> bool:
-    """Count a failure; True when that was the last try and it lies in the tray now."""
+    """Count a failure; True when that was the last try and it lies in the tray now.
+
+    Nothing changes when another process has settled it meanwhile.
+    """
     attempts = tx.conn.execute(
         update(Arrival)
-        .where(Arrival.id == arrival_id)
+        .where(Arrival.id == arrival_id, Arrival.state == ArrivalState.NEW)
         .values(attempts=Arrival.attempts + 1, reason=error[:1000])
         .returning(Arrival.attempts)
-    ).scalar_one()
-    if attempts < MAX_TRIES:
+    ).scalar()
+    if attempts is None or attempts < MAX_TRIES:
         return False
     settle(tx, arrival_id, ArrivalState.TRAY, now=now, reason=error)
     return True
