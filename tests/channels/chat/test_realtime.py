@@ -9,8 +9,8 @@ import pytest
 
 from tests.channels.chat.desk import SHOP, ChatDesk
 from tests.support.conditions import eventually
-from web import realtime
-from web.realtime import OwnRooms
+from web import realtime, realtime_sessions
+from web.realtime_rooms import OwnRooms
 
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 
@@ -39,7 +39,7 @@ async def test_a_client_that_stops_answering_is_let_go(desk: ChatDesk) -> None:
 
 async def test_a_client_that_reads_too_slowly_is_cut_off(desk: ChatDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     quick = await desk.visitor()
-    monkeypatch.setattr(realtime, "MAX_UNSENT_BYTES", 10_000)
+    monkeypatch.setattr(realtime_sessions, "MAX_UNSENT_BYTES", 10_000)
     reader, writer = await asyncio.open_connection(*desk.url.removeprefix("http://").split(":"), limit=1_000)
     writer.write(
         f"GET {WEBSOCKET} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -48,7 +48,7 @@ async def test_a_client_that_reads_too_slowly_is_cut_off(desk: ChatDesk, monkeyp
     await reader.readuntil(b'"sid"')
     deaf = next(iter(set(desk.server.eio.sockets) - {quick.client.eio.sid}))
     for _ in range(200):  # more than the kernel holds for somebody who does not read
-        desk.server.push(deaf, realtime._Encoded("x" * 100_000))
+        desk.server.push(deaf, realtime_sessions.Encoded("x" * 100_000))
         await asyncio.sleep(0)
 
     async def cut_off() -> bool:
