@@ -6,10 +6,11 @@ import re
 
 from playwright.async_api import Browser, expect
 
+from inbox import reading
 from inbox.handoff import Brief
 from tests.browser.conftest import OpenPage
 from tests.browser.desk import BrowserDesk
-from tests.support.browser import Troubles
+from tests.support.browser import Troubles, axe_violations
 
 
 async def test_the_queue_is_readable_without_any_script(browser: Browser, desk_server: BrowserDesk) -> None:
@@ -239,3 +240,36 @@ async def test_a_file_goes_with_the_answer(desk_server: BrowserDesk, open_desk: 
     await page.get_by_role("textbox", name="Reply").fill("Here it is.")
     await page.get_by_role("button", name="Send", exact=True).click()
     await expect(page.get_by_role("article").last.get_by_role("link", name=re.compile("invoice.txt"))).to_be_visible()
+
+
+async def test_a_mail_says_what_the_desk_noticed_and_joins_the_conversation_it_names(
+    desk_server: BrowserDesk, open_desk: OpenPage
+) -> None:
+    mia = await desk_server.operator("Mia Novak")
+    named = await desk_server.mail("Olivia Hart", "My refund is late.", subject="Refund", minutes=9)
+    noticed = {"named_other": named, "protection": "signed", "invitation": True, "notes": ["several_from"]}
+    joining = await desk_server.mail("Paul Hart", "About Olivia's refund.", subject="Re: Refund", mail_data=noticed)
+    later = await desk_server.mail(
+        "Olivia Hart", "Away.", subject="Away", mail_data={"continues": named, "machine": "automatic_reply"}
+    )
+    page = await open_desk(mia, f"/inbox/{later}")
+    mail = page.get_by_role("article").first
+    await expect(mail).to_contain_text("It answers a conversation that was closed long ago.")
+    await expect(mail).to_contain_text("An automatic reply, such as a vacation notice.")
+    await expect(mail.get_by_role("link", name=f"Open conversation {named}")).to_have_attribute(
+        "href", f"/inbox/{named}"
+    )
+    await page.goto(f"{desk_server.url}/inbox/{joining}")
+    mail = page.get_by_role("article").first
+    for words in ("It is signed", "an invitation to an appointment", "It names several authors"):
+        await expect(mail).to_contain_text(words)
+    await expect(mail.get_by_role("link", name="Original")).to_be_visible()
+    await mail.get_by_role("button", name="Join the two…").click()
+    dialog = page.get_by_role("dialog", name="Merge with another conversation")
+    await expect(dialog.get_by_label("Another conversation")).to_have_value(str(named))
+    assert await axe_violations(page) == []
+    await dialog.get_by_role("button", name="Merge", exact=True).click()
+    await expect(page).to_have_url(re.compile(rf"/inbox/{named}$"))
+    await expect(page.get_by_role("listbox").get_by_role("option", name=re.compile("Paul Hart"))).to_have_count(0)
+    merged = await desk_server.db.read(reading.open_conversation, joining, mia)
+    assert merged.merged_into_id == named

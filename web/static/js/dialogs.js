@@ -25,7 +25,7 @@ export function Dialogs() {
     case "assign": return html`<${AssignDialog} />`;
     case "label": return html`<${LabelDialog} />`;
     case "priority": return html`<${PriorityDialog} />`;
-    case "merge": return html`<${MergeDialog} />`;
+    case "merge": return html`<${MergeDialog} named=${open.into} />`;
     case "moved": return html`<${MovedDialog} since=${open.since} kind=${open.kind} then=${open.then} channel=${open.channel} />`;
     case "call": return html`<${LogCallDialog} />`;
     case "callback": return html`<${CallbackDialog} callback=${open.callback} />`;
@@ -113,11 +113,12 @@ function PriorityDialog() {
   </${Dialog}>`;
 }
 
-function MergeDialog() {
+/** `named`: the other conversation, when a mail named it. @param {{ named?: number }} props */
+function MergeDialog({ named }) {
   const open = conversation.value;
-  const [number, setNumber] = useState("");
+  const [number, setNumber] = useState(named ? String(named) : "");
   const [problem, setProblem] = useState("");
-  const others = (open?.card?.others ?? []).filter((one) => one.id !== open?.id);
+  const others = named ? [] : (open?.card?.others ?? []).filter((one) => one.id !== open?.id);
   const go = async (/** @type {number} */ into) => {
     if (await merge(into)) shut();
   };
@@ -128,6 +129,7 @@ function MergeDialog() {
   };
   return html`<${Dialog} title=${t("Merge with another conversation")} close=${shut} submit=${submit}>
     <p class="hint">${t("This one goes on in the other: later answers to either arrive there, and the older wait runs on.")}</p>
+    ${named && html`<p class="hint">${t("The author of this mail will then take part in the other conversation. Do they belong to it?")}</p>`}
     ${others.length > 0 && html`<div class="choices">${others.map((one) => html`<button type="button" class="choice" key=${one.id} onClick=${() => void go(one.id)}>
       <span>${one.subject || t("(no subject)")}</span><span class="quiet">${shortTime(one.active_at, serverNow())}</span></button>`)}</div>`}
     <div class="field"><label for="merge-into">${t("Another conversation, by number or address")}</label><input id="merge-into" value=${number} autocomplete="off" aria-invalid=${problem ? "true" : undefined} onInput=${(/** @type {any} */ event) => { setNumber(event.target.value); setProblem(""); }} />

@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { tryAgain } from "./actions.js";
 import { Icon } from "./controls.js";
-import { serverNow } from "./state.js";
+import { conversation, dialog, serverNow } from "./state.js";
 import { channelName, dayName, fileSize, fullTime, page, reason, shortTime, t } from "./words.js";
 
 /** @typedef {import("./state.js").Entry} Entry */
@@ -68,7 +68,68 @@ function MailHead({ mail }) {
     <span>${[to && t("To %(names)s", { names: to }), cc && t("Cc %(names)s", { names: cc })].filter(Boolean).join(" · ")}</span>
     ${mail.stranger && html`<span>${t("Was not part of this conversation before: gets no answers unless you add them.")}</span>`}
     ${mail.subject_changed && html`<span>${t("The subject was changed in this mail.")}</span>`}
+    <${MailHints} mail=${mail} />
   </div>`;
+}
+
+/** What the desk noticed about a mail; the server keeps stable words. @param {{ mail: any }} props */
+function MailHints({ mail }) {
+  const open = conversation.value;
+  const other = mail.named_other && mail.named_other !== open?.id ? Number(mail.named_other) : 0;
+  const before = mail.continues && mail.continues !== open?.id ? Number(mail.continues) : 0;
+  const said = [
+    machineWords(mail.machine), protectionWords(mail.protection), mail.invitation ? t("It carries an invitation to an appointment.") : "",
+    ...(mail.notes ?? []).map(noteWords),
+  ].filter(Boolean);
+  return html`
+    ${other > 0 && html`<span class="mail-hint"><${Icon} name="merge" /><span>${t("This mail refers to another conversation, in which its author has no part.")}</span>
+      <a class="link-button" href=${`/inbox/${other}`}>${t("Open conversation %(n)s", { n: other })}</a>
+      ${open && open.merged_into_id === null && html`<button type="button" class="link-button" onClick=${() => { dialog.value = { name: "merge", into: other }; }}>${t("Join the two…")}</button>`}</span>`}
+    ${before > 0 && html`<span class="mail-hint"><${Icon} name="reopen" /><span>${t("It answers a conversation that was closed long ago.")}</span>
+      <a class="link-button" href=${`/inbox/${before}`}>${t("Open conversation %(n)s", { n: before })}</a></span>`}
+    ${said.length > 0 && html`<span>${[...new Set(said)].join(" ")}</span>`}`;
+}
+
+/** @param {string | undefined} kind */
+function machineWords(kind) {
+  switch (kind) {
+    case "delivery_report": return t("A mail server's delivery report.");
+    case "read_receipt": return t("A read receipt.");
+    case "complaint": return t("A complaint about one of our mails.");
+    case "automatic_reply": return t("An automatic reply, such as a vacation notice.");
+    case "challenge": return t("A request to confirm that a person wrote.");
+    case "bulk": return t("A mail to many, such as a newsletter.");
+    case "notification": return t("Written by a program.");
+    case "own": return t("Sent from one of the desk's own addresses.");
+    default: return "";
+  }
+}
+
+/** @param {string | undefined} protection */
+function protectionWords(protection) {
+  if (protection === "signed") return t("It is signed; the desk does not check signatures.");
+  return protection === "encrypted" ? t("It is encrypted: the desk cannot read it. The original can be read with the key.") : "";
+}
+
+/** @param {string} note */
+function noteWords(note) {
+  switch (note) {
+    case "several_from": return t("It names several authors; the first is shown.");
+    case "no_from": return t("It names no author.");
+    case "no_message_id": return t("It has no identification of its own.");
+    case "headers_truncated": return t("Its header is too long and is shown in part.");
+    case "text_truncated": return t("It is very long; its beginning is shown. The original has the rest.");
+    case "truncated": return t("It is too large; only its beginning was fetched. The mail server has the whole.");
+    case "too_deep": return t("It is nested too deeply; the inner part is attached as a file.");
+    case "too_many_parts": return t("It has too many parts; not all are shown.");
+    case "too_many_attachments": return t("It has too many attachments; not all are kept apart. The original has them.");
+    case "attachment_too_large": return t("An attachment is too large to be kept apart. The original has it.");
+    case "html_not_shown": return t("Its layout is too heavy to be shown; its words are.");
+    case "recipients_truncated": return t("It has too many recipients; not all are shown.");
+    case "tnef": return t("Its files came inside a winmail.dat and were taken out.");
+    case "unreadable": return t("It could not be read. The original is attached.");
+    default: return "";
+  }
 }
 
 /** New words first, what is quoted folded, the mail as it was sent on request. @param {{ entry: Entry }} props */
@@ -81,6 +142,7 @@ function Words({ entry }) {
   return html`<div>
     ${!whole && html`<div class="bubble-text" dir="auto"><${Linked} text=${fresh} /></div>`}
     ${!whole && rest && html`<details class="quote"><summary>${t("Quoted text")}</summary><div dir="auto">${rest}</div></details>`}
+    ${!entry.has_html && entry.author === "contact" && (mail.notes || mail.protection) && html`<div class="mail-tools"><a class="link-button" href=${`/entries/${entry.id}/raw`}>${t("Original")}</a></div>`}
     ${entry.has_html && html`<div class="mail-tools">
       <button type="button" class="link-button" aria-expanded=${whole} onClick=${() => setWhole(!whole)}>${whole ? t("Show the words only") : t("Show whole mail")}</button>
       ${whole && !remote && mail.remote_images > 0 && html`<button type="button" class="link-button" onClick=${() => setRemote(true)}>${t("Show remote images")}</button>`}
