@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from sqlalchemy.exc import DBAPIError
 
 from inbox.errors import BadInput, InboxError, TimelineMoved
@@ -104,6 +105,8 @@ def _described(request: web.Request, error: Exception) -> _Answer:
             _extra(error),
             headers,
         )
+    if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+        return _Answer(400, "bad_request", words.say(language, N_("This request is broken.")), {}, {})
     if isinstance(error, RateLimited):
         return _Answer(
             429,

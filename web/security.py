@@ -15,10 +15,11 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from itsdangerous import Signer
 
-from inbox.errors import NotAllowed
+from inbox.errors import BadInput, NotAllowed
 from inbox.people import sessions
 from inbox.people.sessions import SignedIn
 from inbox.vocabulary import Role
+from inbox.words import N_
 from web.cookies import session_digest
 from web.errors import Forged, SignedOut
 from web.keys import CLOCK, CONFIG, DB, LANGUAGE, SECRET, SIGNED_IN, TOKEN_DIGEST, WORDS
@@ -227,11 +228,19 @@ def refuse_foreign(request: web.Request) -> None:
         raise Forged
 
 
+async def posted(request: web.Request) -> Mapping[str, Any]:
+    """What a form says. Raises BadInput for one that no browser of ours has sent."""
+    try:
+        return await request.post()
+    except (ValueError, LookupError, AssertionError) as error:
+        raise BadInput("form", N_("This request is broken.")) from error
+
+
 async def _refuse_forged(request: web.Request) -> None:
     refuse_foreign(request)
     said = request.headers.get("X-CSRF")
     if said is None and request.content_type == "application/x-www-form-urlencoded":
-        field = (await request.post()).get("csrf")
+        field = (await posted(request)).get("csrf")
         said = field if isinstance(field, str) else None
     if said is None or not hmac.compare_digest(said.encode(), csrf_token(request).encode()):
         raise Forged

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import wraps
 from typing import Any
@@ -22,13 +23,17 @@ from inbox import visitors
 from inbox.clock import Clock
 from inbox.errors import BadInput, InboxError, NotAllowed, NotFound
 from inbox.store import attachments
-from inbox.store.attachments import AttachmentFolder
+from inbox.store.attachments import AttachmentFolder, Stored
 from inbox.store.database import Database
 from inbox.words import N_, SOURCE_LANGUAGE, Words
 
 MAX_QUESTION_BYTES = 60_000
 QUESTION_WITHIN_SECONDS = 20
+UPLOADS_AT_ONCE = 6
+"""From one network address."""
+UPLOAD_WITHIN_SECONDS = 300
 _STATUS = {"not_found": 404, "not_allowed": 403, "rate_limited": 429, "store_busy": 503}
+_HOST = re.compile(r"[A-Za-z0-9._-]+(?::\d+)?|\[[0-9a-fA-F:.]+\](?::\d+)?")
 _SAID = re.compile(r"""\bt\(\s*"((?:[^"\\]|\\.)*)\"""")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 RenderPanel = Callable[[str, Mapping[str, Any]], str]
@@ -56,6 +61,7 @@ class WidgetHttp:
         self._remote_of = remote_of
         self._questions = Buckets(clock, settings.questions_per_minute)
         self._uploads = Buckets(clock, settings.uploads_per_minute)
+        self._uploading: Counter[str] = Counter()  # from which address how many files are on their way
         self._loader = _without_comments(_with_words(loader, words)).encode()
         self._loader_gzip = gzip.compress(self._loader, 9, mtime=0)
         self._panel_keys = _keys(panel_scripts)
@@ -110,10 +116,11 @@ class WidgetHttp:
                 },
             },
         )
-        own = f"{request.headers.get('X-Forwarded-Proto', request.scheme).split(',')[0].strip()}://{request.host}"
+        scheme = request.headers.get("X-Forwarded-Proto", request.scheme).split(",")[0].strip()
+        sockets = f" {'wss' if scheme == 'https' else 'ws'}://{request.host}" if _HOST.fullmatch(request.host) else ""
         policy = (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-            f"connect-src 'self' {own.replace('http', 'ws', 1)}; base-uri 'none'; form-action 'none'; "
+            f"connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; "
             f"require-trusted-types-for 'script'; frame-ancestors {' '.join(site.origins)}"
         )
         return web.Response(
@@ -176,7 +183,7 @@ class WidgetHttp:
             part = None
         if not isinstance(part, BodyPartReader) or part.name != "file":
             raise BadInput("file", N_("Send the file as a form."))
-        stored = await self._folder.save(_chunks(part), part.filename or "file")
+        stored = await self._saved(part, self._remote_of(request))
         now = self._clock.now()
         made = await self._db.write(attachments.add, stored, uploaded_by=visitors.uploader(visitor), now=now)
         return _json(
@@ -188,6 +195,21 @@ class WidgetHttp:
                 "size_bytes": stored.size_bytes,
             }
         )
+
+    async def _saved(self, part: BodyPartReader, remote: str) -> Stored:
+        """Take a file in. What is on its way lies in memory, so nobody may send many at once or take for ever."""
+        if self._uploading[remote] >= UPLOADS_AT_ONCE:
+            raise TooMuch
+        self._uploading[remote] += 1
+        try:
+            async with asyncio.timeout(UPLOAD_WITHIN_SECONDS):
+                return await self._folder.save(_chunks(part), part.filename or "file")
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
+        finally:
+            self._uploading[remote] -= 1
+            if not self._uploading[remote]:
+                del self._uploading[remote]
 
     async def file(self, request: web.Request) -> web.StreamResponse:
         """A file of a conversation, by a link signed for one visitor. Always a download."""

@@ -214,7 +214,12 @@ class SqliteDatabase(_Announcing):
 
 def _sqlite_engine(url: str, pool: type[Any], *, begin: str, query_only: bool = False, **options: Any) -> Engine:
     engine = create_engine(
-        url, poolclass=pool, connect_args={"check_same_thread": False}, json_serializer=json_text, **options
+        url,
+        poolclass=pool,
+        connect_args={"check_same_thread": False},
+        json_serializer=json_text,
+        hide_parameters=True,
+        **options,
     )
 
     @event.listens_for(engine, "connect")
@@ -253,6 +258,7 @@ class PostgresDatabase(_Announcing):
             max_overflow=8,
             pool_pre_ping=True,
             json_serializer=json_text,
+            hide_parameters=True,  # what customers write does not belong into a log
         )
 
     async def write(self, work: Callable[Concatenate[Transaction, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -278,6 +278,20 @@ HOSTILE: list[tuple[str, str, bytes]] = [
 ]
 
 
+async def test_a_file_behind_a_crowd_of_other_fields_is_not_looked_for(application: Application) -> None:
+    browser = await application.signed_in()
+    form = aiohttp.FormData({"file": io.BytesIO(b"hello")})
+    crowd = aiohttp.FormData([(f"field{number}", "x") for number in range(1000)])
+    crowd.add_field("file", io.BytesIO(b"hello"), filename="a.txt")
+    answers = []
+    for data in (form, crowd):
+        async with browser.http.post(
+            f"{browser.url}/api/attachments", data=data, headers={"X-CSRF": browser.csrf}
+        ) as answer:
+            answers.append(answer.status)
+    assert answers == [200, 422]
+
+
 async def test_bad_input_is_named_and_changes_nothing(application: Application) -> None:
     received = await application.customers.chat("Hello")
     browser = await application.signed_in("Amir", Role.ADMINISTRATOR)

@@ -85,6 +85,24 @@ async def test_a_stranger_who_guesses_passwords_locks_nobody_out_where_they_have
     assert await (await browser_at(application, "127.0.0.2")).sign_in("bea@desk.test") == 200
 
 
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"email=a", {"Content-Type": "application/x-www-form-urlencoded; charset=nonsense"}, 422),
+        (b"email=\xff\xfe", {"Content-Type": "application/x-www-form-urlencoded"}, 422),
+        (b"email=a", {"Content-Type": "multipart/form-data"}, 422),
+        (b"email=a", {"Content-Type": "multipart/form-data; boundary=x"}, 422),
+        (b"email=a", {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "gzip"}, 400),
+    ],
+)
+async def test_a_form_that_no_browser_sends_is_refused_and_no_fault_of_ours(
+    application: Application, body: bytes, headers: dict[str, str], status: int
+) -> None:
+    browser = application.browser()
+    async with browser.http.post(f"{browser.url}/sign-in", data=body, headers=headers) as answer:
+        assert answer.status == status, await answer.text()
+
+
 async def test_another_site_cannot_sign_a_browser_in(application: Application) -> None:
     await application.account("Bea")
     browser = application.browser()

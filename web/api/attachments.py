@@ -17,6 +17,9 @@ from web.keys import ATTACHMENTS, DB
 
 routes = web.RouteTableDef()
 
+MOST_PARTS = 20
+"""Of a form are looked at: passing over thousands would hold up everybody."""
+
 
 @routes.post("/api/attachments")
 async def upload(request: web.Request) -> web.Response:
@@ -25,8 +28,10 @@ async def upload(request: web.Request) -> web.Response:
     try:
         reader = await request.multipart()
         part = await reader.next()
+        passed = 0
         while part is not None and not (isinstance(part, BodyPartReader) and part.name == "file"):
-            part = await reader.next()
+            passed += 1
+            part = await reader.next() if passed < MOST_PARTS else None
         if not isinstance(part, BodyPartReader):
             raise BadInput("file", N_("Send the file as multipart/form-data in the field “file”."))
         stored = await request.app[ATTACHMENTS].save(_chunks(part), part.filename or "file")

@@ -15,7 +15,15 @@ from inbox.words import N_
 from web.api.request import me, now, operator, path_id
 from web.keys import DB, DESK, RATES, SIGNED_IN, WORDS
 from web.pages.forms import fields, see_other, shown_again
-from web.security import LEAST_PASSWORD_CHARS, MOST_PASSWORD_CHARS, hash_password, network, password_fits, remote
+from web.security import (
+    LEAST_PASSWORD_CHARS,
+    MOST_PASSWORD_CHARS,
+    hash_password,
+    network,
+    password_fits,
+    posted,
+    remote,
+)
 from web.templating import page_response
 
 routes = web.RouteTableDef()
@@ -49,8 +57,8 @@ async def change(request: web.Request) -> web.Response:
 
 @routes.post("/account/password")
 async def change_password(request: web.Request) -> web.Response:
-    posted = await request.post()
-    old, new = (value if isinstance(value := posted.get(name), str) else "" for name in ("old", "new"))
+    said = await posted(request)
+    old, new = (value if isinstance(value := said.get(name), str) else "" for name in ("old", "new"))
     await request.app[RATES].sign_in(network(remote(request)), operator(request).email, known_here=True)
     try:
         hashed = await request.app[DB].read(operators.password_hash, me(request))

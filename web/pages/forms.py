@@ -10,6 +10,7 @@ from aiohttp import web
 from inbox.errors import InboxError
 from web.errors import STATUS
 from web.keys import LANGUAGE, WORDS
+from web.security import posted
 from web.templating import page_response
 
 MAX_FIELD_CHARS = 100_000
@@ -17,8 +18,8 @@ MAX_FIELD_CHARS = 100_000
 
 async def fields(request: web.Request) -> dict[str, str]:
     """The text fields of a form, trimmed."""
-    posted = await request.post()
-    return {name: value.strip()[:MAX_FIELD_CHARS] for name, value in posted.items() if isinstance(value, str)}
+    said = await posted(request)
+    return {name: value.strip()[:MAX_FIELD_CHARS] for name, value in said.items() if isinstance(value, str)}
 
 
 def shown_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from io import BytesIO
@@ -11,6 +12,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
+from channels.chat.http import UPLOADS_AT_ONCE
 from inbox import visitors
 from inbox.queue import rows_of
 from inbox.vocabulary import CallbackState, ChannelKind, ConversationId
@@ -150,6 +152,38 @@ async def test_files_need_a_visitor_and_have_a_limit(desk: ChatDesk, http: aioht
             url, data=body, headers={"Origin": SHOP, "X-Visitor-Token": visitor.token, "Content-Type": kind}
         ) as answer:
             assert answer.status == 422, await answer.text()
+
+
+async def test_nobody_sends_many_files_at_once(desk: ChatDesk, http: aiohttp.ClientSession) -> None:
+    visitor = await desk.visitor()
+    url = f"{desk.url}/widget/api/attachments?site=shop"
+    headers = {"Origin": SHOP, "X-Visitor-Token": visitor.token, "Content-Type": "multipart/form-data; boundary=b"}
+    go_on = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhello'
+        await go_on.wait()
+        yield b"\r\n--b--\r\n"
+
+    async def send() -> int:
+        async with http.post(url, data=slowly(), headers=headers) as answer:
+            return answer.status
+
+    sent = [asyncio.create_task(send()) for _ in range(UPLOADS_AT_ONCE + 1)]
+    done, _ = await asyncio.wait(sent, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+    assert [task.result() for task in done] == [429]
+    go_on.set()
+    assert sorted(await asyncio.gather(*sent)) == [200] * UPLOADS_AT_ONCE + [429]
+    assert await send() == 200
+
+
+async def test_the_policy_of_the_panel_is_not_written_by_the_caller(
+    desk: ChatDesk, http: aiohttp.ClientSession
+) -> None:
+    async with http.get(
+        f"{desk.url}/widget/panel", params={"site": "shop", "o": SHOP}, headers={"Host": "e;script-src *"}
+    ) as answer:
+        assert "connect-src 'self'; base-uri" in answer.headers["Content-Security-Policy"]
 
 
 async def test_the_panel_may_be_framed_by_its_site_only(desk: ChatDesk, http: aiohttp.ClientSession) -> None:
