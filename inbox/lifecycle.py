@@ -5,7 +5,7 @@ Who owns a conversation is settled by one conditional update, never by reading f
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -27,6 +27,9 @@ from inbox.vocabulary import (
     Status,
 )
 from inbox.waits import ledger
+
+TAKE_BACK = timedelta(minutes=2)
+"""Who reopens within this time of closing takes a mistake back."""
 
 TAKE_TRIES = 20
 AGREED_SNOOZE = "agreed_snooze"
@@ -191,12 +194,20 @@ def close(
 
 
 def reopen(tx: Transaction, conversation_id: ConversationId, *, by: OperatorId, now: datetime) -> None:
-    """Open a closed conversation again. No wait starts: nobody has written."""
+    """Open a closed conversation again. No wait starts: nobody has written.
+
+    Within TAKE_BACK of closing it was a mistake: the wait that closing ended runs again from its original start.
+    """
     conversation = locked(tx, conversation_id)
     _refuse_merged(conversation)
     if conversation.status not in (Status.CLOSED, Status.PENDING):
         return
-    say(tx, conversation, "reopened", by=by, now=now, status=Status.OPEN, closed_at=None, spam=False)
+    changes: dict[str, Any] = {}
+    closed_at = conversation.closed_at
+    mistaken = closed_at is not None and now - closed_at <= TAKE_BACK
+    if mistaken and ledger.take_back(tx, conversation_id, closed_at, at=now) is not None:
+        conversation, changes = locked(tx, conversation_id), {"unread": 1}
+    say(tx, conversation, "reopened", by=by, now=now, status=Status.OPEN, closed_at=None, spam=False, **changes)
     tx.record(ConversationChanged(conversation_id))
 
 

@@ -157,6 +157,33 @@ def run_again(tx: Transaction, conversation_id: ConversationId, entry_id: EntryI
     ).first()
     if wait is None or wait.ended_at is None:
         return None
+    return _run_on(tx, conversation_id, wait, {"undelivered": entry_id}, at=at)
+
+
+def take_back(tx: Transaction, conversation_id: ConversationId, closed_at: datetime, *, at: datetime) -> WaitId | None:
+    """Closing was a mistake: the wait that ended with it runs again from its original start.
+
+    None when closing ended no wait.
+    """
+    wait = tx.conn.execute(
+        select(Wait.__table__)
+        .where(
+            Wait.conversation_id == conversation_id,
+            Wait.ended_at == closed_at,
+            Wait.ending.in_((Ending.CLOSED, Ending.NO_ANSWER_NEEDED, Ending.SPAM)),
+        )
+        .order_by(Wait.id.desc())
+        .limit(1)
+    ).first()
+    if wait is None:
+        return None
+    return _run_on(tx, conversation_id, wait, {"taken_back": wait.ending}, at=at)
+
+
+def _run_on(
+    tx: Transaction, conversation_id: ConversationId, wait: Row[Any], why: dict[str, Any], *, at: datetime
+) -> WaitId:
+    """Open an ended wait again; one that began in between is folded into it."""
     end(tx, conversation_id, Ending.MERGED, at=at)
     warn_at, due_at = _due(tx.conn, wait)
     tx.conn.execute(
@@ -175,7 +202,7 @@ def run_again(tx: Transaction, conversation_id: ConversationId, entry_id: EntryI
         )
     )
     wait_id = WaitId(wait.id)
-    _line(tx, wait_id, at, WaitStep.RUNS_AGAIN, {"undelivered": entry_id})
+    _line(tx, wait_id, at, WaitStep.RUNS_AGAIN, why)
     _show(tx, conversation_id, wait_id=wait_id, since=wait.started_at, warn_at=warn_at, due_at=due_at)
     return wait_id
 

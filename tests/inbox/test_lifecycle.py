@@ -141,10 +141,28 @@ async def test_closing_ends_the_wait_and_says_how(desk: VerbDesk, clock: ManualC
     assert len(await desk.happened(asked.conversation_id)) == 1
 
 
-async def test_reopening_starts_no_wait(desk: VerbDesk, clock: ManualClock) -> None:
+@pytest.mark.parametrize("undone", ["close", "spam"])
+async def test_closing_by_mistake_and_taking_it_back_keeps_the_place(
+    desk: VerbDesk, clock: ManualClock, undone: str
+) -> None:
+    ann = await desk.operator("Ann")
+    asked = await desk.chat("Hello?")
+    before = await desk.row(asked.conversation_id)
+    clock.advance(timedelta(seconds=100))
+    verb = lifecycle.close if undone == "close" else lifecycle.mark_spam
+    await desk.db.write(verb, asked.conversation_id, by=ann, now=clock.now())
+    clock.advance(timedelta(seconds=20))
+    await desk.db.write(lifecycle.reopen, asked.conversation_id, by=ann, now=clock.now())
+    row = await desk.row(asked.conversation_id)
+    assert (row.waiting_since, row.due_at, row.queue_key) == (before.waiting_since, before.due_at, before.queue_key)
+    assert (row.status, row.unread) == (Status.OPEN, 1)
+
+
+async def test_reopening_later_starts_no_wait(desk: VerbDesk, clock: ManualClock) -> None:
     ann = await desk.operator("Ann")
     asked = await desk.chat("Thanks!")
     await desk.db.write(lifecycle.close, asked.conversation_id, by=ann, now=clock.now())
+    clock.advance(timedelta(hours=1))
     await desk.db.write(lifecycle.reopen, asked.conversation_id, by=ann, now=clock.now())
     row = await desk.row(asked.conversation_id)
     assert (row.status, row.waiting_since) == (Status.OPEN, None)

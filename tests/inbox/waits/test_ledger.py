@@ -217,18 +217,31 @@ async def test_closing_ends_the_wait_with_its_reason(
     assert (wait.ending, wait.net_s) == (ending, 120)
 
 
-async def test_reopening_starts_no_wait_but_the_next_message_does(desk: DrivenDesk) -> None:
+async def test_reopening_later_starts_no_wait_but_the_next_message_does(desk: DrivenDesk) -> None:
     await desk.play(
         [
             line("12:00", "message"),
             line("12:01", "close", by="mia"),
-            line("12:02", "reopen", by="mia"),
+            line("12:09", "reopen", by="mia"),
         ]
     )
     assert [wait.ending for wait in await desk.waits("aino")] == [Ending.CLOSED]
     await desk.play([line("12:10", "message")])
     [_, next_wait] = await desk.waits("aino")
     assert (next_wait.started_at, next_wait.first) == (at("12:10"), False)
+
+
+async def test_a_mistaken_closing_taken_back_at_once_never_ended_the_wait(desk: DrivenDesk) -> None:
+    await desk.play(
+        [
+            line("12:00", "message"),
+            line("12:01", "close", by="mia"),
+            line("12:02", "reopen", by="mia"),
+            line("12:04", "reply", by="mia"),
+        ]
+    )
+    wait = await only_wait(desk)
+    assert (wait.started_at, wait.ending, wait.net_s) == (at("12:00"), Ending.ANSWERED, 240)
 
 
 async def test_merging_keeps_the_older_wait(desk: DrivenDesk) -> None:
