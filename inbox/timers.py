@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from inbox import callback_timers, handoff, lifecycle, visitors
+from inbox import callback_timers, handoff, lifecycle, visitor_leaving
 from inbox.clock import Clock
 from inbox.events import AnyEvent, MessageReceived
 from inbox.store.database import Database
@@ -38,7 +38,7 @@ TIMERS: Sequence[Timer] = (
     Timer("waits", ledger.next_due, ledger.fire_due),
     Timer("handoffs", handoff.next_return, handoff.return_due),
     Timer("snoozes", lifecycle.next_wake, lifecycle.wake_due),
-    Timer("visitors", visitors.next_leaving, visitors.leaving_due),
+    Timer("visitors", visitor_leaving.next_leaving, visitor_leaving.leaving_due),
     Timer("callbacks", callback_timers.next_due, callback_timers.fire_due),
 )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, select, update
+from sqlalchemy import Connection, exists, func, select
 
 from inbox import callbacks, deliveries
 from inbox.callbacks import Slot
@@ -31,15 +31,11 @@ from inbox.vocabulary import (
     Author,
     ChannelKind,
     ConversationId,
-    Ending,
     EntryId,
     EntryKind,
     Status,
 )
-from inbox.waits import calendar, ledger
-
-LEAVING_GRACE = timedelta(seconds=60)
-"""A line that was down no longer than this was never down."""
+from inbox.waits import calendar
 
 SHOWN = 100
 """Entries a visitor gets at once."""
@@ -84,7 +80,7 @@ class VisitorConversation:
 
 def current(conn: Connection, visitor: str, *, rejoin_closed: timedelta, now: datetime) -> VisitorConversation | None:
     """The conversation a visitor is in, if it still goes on."""
-    row = conn.execute(_newest(visitor)).first()
+    row = conn.execute(newest(visitor)).first()
     if row is None:
         return None
     if row.status == Status.CLOSED and (row.closed_at is None or row.closed_at < now - rejoin_closed):
@@ -99,7 +95,7 @@ def current(conn: Connection, visitor: str, *, rejoin_closed: timedelta, now: da
         last_number=row.last_number,
         visitor_seen=row.visitor_seen,
         read_up_to=_read_up_to(conn, conversation_id),
-        reachable=bool(_ways(conn, conversation_id)),
+        reachable=bool(ways(conn, conversation_id)),
         gone=row.visitor_left_at is not None,
         entries=entries(conn, conversation_id, visitor),
     )
@@ -313,103 +309,8 @@ def has(
     deliveries.visitor_has(tx, conversation_id, up_to, read=read, now=now)
 
 
-def left(tx: Transaction, visitor: str, *, now: datetime) -> ConversationId | None:
-    """The visitor's last window is closed: should they not come back in time, a wait for a chat answer ends."""
-    row = tx.conn.execute(_newest(visitor)).first()
-    if row is None or not _chat_wait(row):
-        return None
-    tx.conn.execute(update(Conversation).where(Conversation.id == row.id).values(visitor_left_at=now))
-    tx.record(ConversationChanged(ConversationId(row.id)))
-    return ConversationId(row.id)
-
-
-def came_back(tx: Transaction, visitor: str, *, now: datetime) -> None:
-    row = tx.conn.execute(_newest(visitor)).first()
-    if row is None or row.visitor_left_at is None:
-        return
-    tx.conn.execute(update(Conversation).where(Conversation.id == row.id).values(visitor_left_at=None))
-    tx.record(ConversationChanged(ConversationId(row.id)))
-
-
-def all_left(tx: Transaction, *, now: datetime) -> int:
-    """The desk was away itself: every visitor who waits gets the grace to come back."""
-    return tx.conn.execute(
-        update(Conversation)
-        .where(
-            Conversation.status == Status.OPEN,
-            Conversation.wait_id.is_not(None),
-            Conversation.channel == ChannelKind.CHAT,
-            Conversation.answer_by.is_(None),
-            Conversation.visitor_left_at.is_(None),
-        )
-        .values(visitor_left_at=now)
-    ).rowcount
-
-
-def next_leaving(conn: Connection) -> datetime | None:
-    soonest = conn.execute(
-        select(func.min(Conversation.visitor_left_at)).where(Conversation.visitor_left_at.is_not(None))
-    ).scalar()
-    return None if soonest is None else soonest + LEAVING_GRACE
-
-
-def leaving_due(tx: Transaction, *, now: datetime, limit: int = 200) -> int:
-    """End the waits of those who left and can't be reached; the others go on by mail or telephone, same start."""
-    rows = tx.conn.execute(
-        select(Conversation.__table__)
-        .where(Conversation.visitor_left_at.is_not(None), Conversation.visitor_left_at <= now - LEAVING_GRACE)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
-    for row in rows:
-        conversation_id = ConversationId(row.id)
-        if not _chat_wait(row):
-            tx.conn.execute(update(Conversation).where(Conversation.id == row.id).values(visitor_left_at=None))
-            continue
-        ways = _ways(tx.conn, conversation_id)
-        if AddressKind.EMAIL in ways:
-            say(
-                tx,
-                row,
-                "visitor_left",
-                by=None,
-                now=now,
-                data={"goes_on": ChannelKind.EMAIL},
-                answer_by=ChannelKind.EMAIL,
-                visitor_left_at=None,
-            )
-            ledger.change_channel(tx, conversation_id, ChannelKind.EMAIL, at=now)
-        elif AddressKind.PHONE in ways:
-            say(
-                tx,
-                row,
-                "visitor_left",
-                by=None,
-                now=now,
-                data={"goes_on": ChannelKind.PHONE},
-                answer_by=ChannelKind.PHONE,
-                visitor_left_at=None,
-            )
-            ledger.change_channel(tx, conversation_id, ChannelKind.PHONE, at=now)
-        else:
-            ledger.end(tx, conversation_id, Ending.ABANDONED, at=max(row.visitor_left_at, row.waiting_since))
-            say(
-                tx,
-                row,
-                "visitor_left",
-                by=None,
-                now=now,
-                data={"goes_on": None},
-                status=Status.CLOSED,
-                closed_at=now,
-                visitor_left_at=None,
-                unread=0,
-            )
-        tx.record(ConversationChanged(conversation_id))
-    return len(rows)
-
-
-def _newest(visitor: str) -> Any:
+def newest(visitor: str) -> Any:
+    """The query for the conversation a visitor joined last."""
     return (
         select(
             Conversation.id,
@@ -434,16 +335,6 @@ def _newest(visitor: str) -> Any:
         )
         .order_by(Participant.id.desc())
         .limit(1)
-    )
-
-
-def _chat_wait(row: Row[Any]) -> bool:
-    """Somebody who waits at an open chat window, not for a mail or a call."""
-    return (
-        row.status == Status.OPEN
-        and row.wait_id is not None
-        and row.channel == ChannelKind.CHAT
-        and row.answer_by is None
     )
 
 
@@ -473,7 +364,7 @@ def _read_up_to(conn: Connection, conversation_id: ConversationId) -> int:
     )
 
 
-def _ways(conn: Connection, conversation_id: ConversationId) -> set[AddressKind]:
+def ways(conn: Connection, conversation_id: ConversationId) -> set[AddressKind]:
     """Kinds of addresses under which the customer can be reached after they left the website."""
     return {
         AddressKind(kind)

@@ -15,7 +15,7 @@ from channels.chat.namespace import VisitorNamespace
 from channels.chat.outgoing import Outgoing
 from channels.chat.settings import ChatSettings
 from channels.chat.tokens import Tokens
-from inbox import visitors
+from inbox import visitor_leaving
 from inbox.clock import Clock
 from inbox.store.attachments import AttachmentFolder
 from inbox.store.database import Database
@@ -78,7 +78,7 @@ def chat_channel(
     @asynccontextmanager
     async def background() -> AsyncIterator[None]:
         if not db.several_processes:
-            await db.write(visitors.all_left, now=clock.now())
+            await db.write(visitor_leaving.all_left, now=clock.now())
         async with outgoing.ticking():
             yield
 

@@ -22,7 +22,7 @@ from channels.chat.rates import Buckets, TooMuch
 from channels.chat.settings import ChatSettings, ChatSite
 from channels.chat.slots import callback_slots
 from channels.chat.tokens import Tokens
-from inbox import visitors
+from inbox import visitor_leaving, visitors
 from inbox.callbacks import Slot
 from inbox.clock import Clock
 from inbox.errors import BadInput, InboxError
@@ -146,7 +146,7 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
         if found is not None:
             window.conversation_id, window.waiting = found.id, found.waiting
             if found.gone:
-                await self._db.write(visitors.came_back, window.visitor, now=now)
+                await self._db.write(visitor_leaving.came_back, window.visitor, now=now)
             self._tell(found.id, online=True)
         if sid not in self.connected:
             return
@@ -187,7 +187,7 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
 
     async def _left(self, visitor: str, conversation_id: ConversationId) -> None:
         try:
-            await self._db.write(visitors.left, visitor, now=self._clock.now())
+            await self._db.write(visitor_leaving.left, visitor, now=self._clock.now())
         except Exception:
             log.exception("could not note that a visitor left")
         self._tell(conversation_id, online=False)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, create_engine, event
 
-from inbox import callback_timers, deliveries, handoff, lifecycle, queue, visitors
+from inbox import callback_timers, deliveries, handoff, lifecycle, queue, visitor_leaving
 from inbox.call_facts import MISSED
 from inbox.calls import _got_through_since
 from inbox.clock import ManualClock
@@ -50,7 +50,7 @@ READS: dict[str, Callable[[Connection, ManualClock], Any]] = {
     "the next return of an offer": lambda c, _: handoff.next_return(c),
     "the offers to me": lambda c, _: handoff.offers(c, operator_id=ANN),
     "the next to wake": lambda c, _: lifecycle.next_wake(c),
-    "the next to be given up on": lambda c, _: visitors.next_leaving(c),
+    "the next to be given up on": lambda c, _: visitor_leaving.next_leaving(c),
     "the next callback": lambda c, _: callback_timers.next_due(c),
     "late news of a call": late_news_of_a_call,
 }

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from inbox import lifecycle, timers, visitors
+from inbox import lifecycle, timers, visitor_leaving, visitors
 from inbox.queue import rows_of
 from inbox.vocabulary import CallbackState, ChannelKind, ConversationId, Delivery, EntryKind, Status
 from tests.channels.chat.desk import SHOP, ChatDesk
@@ -149,7 +149,7 @@ async def test_who_has_joined_and_that_it_is_closed_is_told(desk: ChatDesk) -> N
 
 async def _gone(desk: ChatDesk, conversation: ConversationId) -> None:
     async def noted() -> bool:
-        return await desk.db.read(visitors.next_leaving) is not None
+        return await desk.db.read(visitor_leaving.next_leaving) is not None
 
     await eventually(noted)
 
@@ -163,7 +163,7 @@ async def test_a_visitor_who_leaves_for_good_waits_no_longer(desk: ChatDesk) -> 
     asked = await visitor.say("Where is my tent?")
     await visitor.leave()
     await _gone(desk, asked["conversation"])
-    desk.clock.advance(visitors.LEAVING_GRACE - timedelta(seconds=1))
+    desk.clock.advance(visitor_leaving.LEAVING_GRACE - timedelta(seconds=1))
     await _fire(desk)
     (row,) = await desk.db.read(rows_of, [asked["conversation"]])
     assert row.waiting_since is not None
@@ -204,8 +204,8 @@ async def test_the_wait_of_somebody_with_a_mail_address_goes_on_by_mail(desk: Ch
 async def test_a_desk_that_was_away_itself_gives_everybody_time_to_come_back(desk: ChatDesk) -> None:
     visitor = await desk.visitor()
     await visitor.say("Where is my tent?")
-    assert await desk.db.write(visitors.all_left, now=desk.now) == 1
-    assert await desk.db.read(visitors.next_leaving) == desk.now + visitors.LEAVING_GRACE
+    assert await desk.db.write(visitor_leaving.all_left, now=desk.now) == 1
+    assert await desk.db.read(visitor_leaving.next_leaving) == desk.now + visitor_leaving.LEAVING_GRACE
 
 
 # --- other ways to be answered ----------------------------------------------------------------------------------------
