@@ -240,11 +240,9 @@ def _said(environment: ImmutableSandboxedEnvironment, source: str, values: Mappi
                     1, N_("Line %(line)s: the text grows longer than %(most)s characters."), most=MAX_SAID_CHARS
                 )
             said.append(piece)
-    except TemplateError as error:
+    except (TemplateError, TypeError) as error:  # TypeError: words compared with a number
         line = getattr(error, "lineno", None) or 1
-        raise TextError(
-            line, N_("Line %(line)s: %(problem)s."), problem=error.message or type(error).__name__
-        ) from error
+        raise TextError(line, N_("Line %(line)s: %(problem)s."), problem=str(error) or type(error).__name__) from error
     return "".join(said).strip()
 
 

@@ -119,6 +119,12 @@ def test_what_grows_too_long_is_stopped() -> None:
         render("{% for line in hours %}{{ line }}{% endfor %}", {"hours": ["x" * 300] * 100})
 
 
+@pytest.mark.parametrize("source", ["{% if name > 5 %}x{% endif %}", "{{ 1 < 2 < name }}", "{{ name|first_name(1) }}"])
+def test_what_cannot_be_worked_out_is_a_mistake_of_the_text(source: str) -> None:
+    with pytest.raises(TextError):
+        render(source, GIVEN)
+
+
 def test_what_a_customer_wrote_is_never_read_as_a_template() -> None:
     assert render("Hello {{ name }}", {"name": "{{ desk }}{% if %}"}) == "Hello {{ desk }}{% if %}"
 

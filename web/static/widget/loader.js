@@ -241,7 +241,9 @@ textarea{min-height:112px;flex:none}
       const to = contact.value.trim();
       const isMail = to.includes("@");
       keep("outbox", [...outbox(), {
-        id: crypto.randomUUID(), text: question.value, email: isMail ? to : "", phone: isMail ? "" : to,
+        // Not randomUUID: browsers have it only on encrypted pages.
+        id: [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join(""),
+        text: question.value, email: isMail ? to : "", phone: isMail ? "" : to,
         callback: call.checked && !isMail,
       }]);
       question.value = "";

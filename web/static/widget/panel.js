@@ -39,6 +39,9 @@ function h(tag, props, ...children) {
   return element;
 }
 
+/** As random as a UUID, which browsers make only on encrypted pages. */
+const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
 const locale = page.language === "en" ? "en-GB" : page.language;
 const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat(locale, { weekday: "long", hour: "2-digit", minute: "2-digit" });
@@ -256,7 +259,7 @@ async function flush() {
 /** @param {string} text @param {{id: number, name: string}[]} [files] */
 function say(text, files = []) {
   me.pending.push({
-    id: crypto.randomUUID(), text, attachments: files.map((file) => file.id), names: files.map((file) => file.name),
+    id: newId(), text, attachments: files.map((file) => file.id), names: files.map((file) => file.name),
   });
   keepPending();
   if (!me.talking && !me.waiting) {
@@ -458,7 +461,7 @@ function wrong(name, words) {
  * @param {...any} children
  */
 function form(event, data, done, ...children) {
-  const id = crypto.randomUUID();
+  const id = newId();
   return h("form", { noValidate: true, onsubmit: async (/** @type {SubmitEvent} */ submitted) => {
     submitted.preventDefault();
     const button = /** @type {HTMLButtonElement} */ (submitted.submitter || parts.main.querySelector("button.first"));
