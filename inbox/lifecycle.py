@@ -101,6 +101,20 @@ def assign(
     tx.record(ConversationChanged(conversation_id))
 
 
+def release_all(tx: Transaction, owner_id: OperatorId, *, by: OperatorId, now: datetime) -> int:
+    """Give everything that is not closed back to the queue: its owner will not come back. How many those were."""
+    ids = tx.conn.execute(
+        select(Conversation.id)
+        .where(Conversation.owner_id == owner_id, Conversation.status != Status.CLOSED)
+        .order_by(Conversation.id)
+    ).scalars()
+    released = 0
+    for conversation_id in list(ids):
+        assign(tx, ConversationId(conversation_id), None, by=by, expected=owner_id, now=now)
+        released += 1
+    return released
+
+
 def snooze(
     tx: Transaction,
     conversation_id: ConversationId,

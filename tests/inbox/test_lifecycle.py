@@ -282,3 +282,16 @@ async def test_an_answer_that_closes_withdraws_offers_and_owes_no_call(desk: Ver
     view = await desk.db.read(open_conversation, asked.conversation_id, ann)
     assert view.callback is not None
     assert view.callback.state == CallbackState.CANCELLED
+
+
+async def test_what_somebody_owns_goes_back_to_the_queue_when_they_leave_for_good(
+    desk: VerbDesk, clock: ManualClock
+) -> None:
+    ann, bea = await desk.operator("Ann"), await desk.operator("Bea")
+    open_one, closed_one = await desk.chat("Hello?"), await desk.chat("Thanks!", visitor="v2")
+    for asked in (open_one, closed_one):
+        await desk.db.write(lifecycle.take, asked.conversation_id, ann, now=clock.now())
+    await desk.db.write(lifecycle.close, closed_one.conversation_id, by=ann, now=clock.now())
+    assert await desk.db.write(lifecycle.release_all, ann, by=bea, now=clock.now()) == 1
+    assert await desk.db.write(lifecycle.take_next, bea, now=clock.now()) == open_one.conversation_id
+    assert (await desk.row(closed_one.conversation_id)).owner_id == ann

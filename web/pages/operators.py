@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from inbox import audit
+from inbox import audit, lifecycle
 from inbox.errors import BadInput, InboxError
 from inbox.people import operators, sessions
 from inbox.store.transaction import Transaction
@@ -137,6 +137,8 @@ def _change(
 ) -> list[SessionId]:
     ended = sessions.running(tx.conn, account_id) if disabled else []
     operators.set_account(tx, account_id, by=by, name=name, email=email, role=role, disabled=disabled, now=now)
+    if disabled:
+        lifecycle.release_all(tx, account_id, by=by, now=now)
     if hashed is not None:
         operators.set_password(tx, account_id, hashed)
         ended += sessions.end_others(tx, account_id, but=None, now=now) if account_id != by else []
