@@ -23,7 +23,6 @@ from channels.chat.settings import ChatSettings, ChatSite
 from channels.chat.slots import callback_slots
 from channels.chat.tokens import Tokens
 from inbox import visitor_leaving, visitors
-from inbox.callbacks import Slot
 from inbox.clock import Clock
 from inbox.errors import BadInput, InboxError
 from inbox.people.contacts import AddressLine, Sender
@@ -131,8 +130,8 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
         except TooMuch:
             raise Refused({"message": "rate_limited"}) from None
         visitor = self._tokens.visitor(auth.get("token"), site.key) or self._tokens.new_visitor()
-        language = self._words.choose(site.language, _short(auth.get("language")))
-        self.connected[sid] = Connected(visitor, site, language, _short(auth.get("page")), remote)
+        language = self._words.choose(site.language, wire.short(auth.get("language")))
+        self.connected[sid] = Connected(visitor, site, language, wire.short(auth.get("page")), remote)
         self._windows.setdefault(visitor, set()).add(sid)
         await self.server.enter_room(sid, room_of(visitor), namespace=NAMESPACE)
 
@@ -165,7 +164,7 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
             "token": self._tokens.sign(window.visitor, window.site.key),
             "visitor": window.visitor,
             "site": {"name": window.site.name, "greeting": window.site.greeting},
-            "mode": mode_values(mode),
+            "mode": wire.mode(mode),
             "conversation": None if found is None else wire.conversation(found, window.visitor, self._tokens),
             "now": wire.iso(now),
         }
@@ -207,7 +206,7 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
             wire.client_id(data),
             wire.text(data, required=not attachments),
             who=wire.contact(wire.fields(data["contact"]), window.site.country) if data.get("contact") else None,
-            answer_by=_channel(data.get("answer_by")),
+            answer_by=wire.answer_channel(data.get("answer_by")),
             attachments=attachments,
         )
         received = await self._db.write(visitors.write, window.visitor, incoming, now=self._clock.now())
@@ -237,7 +236,7 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
             window.visitor,
             incoming,
             number.value,
-            _slot(data.get("slot")),
+            wire.slot(data.get("slot")),
             now=self._clock.now(),
         )
         return {**await self._accepted(sid, window, incoming, received), "reference": str(received.conversation_id)}
@@ -247,7 +246,7 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
         now = self._clock.now()
         sender = Sender(visitor_line(window.visitor), who.name, claimed=tuple(who.lines))
         await self._db.write(visitors.give_contact, sender, window.conversation_id, now=now)
-        wanted = _channel(data.get("answer_by"))
+        wanted = wire.answer_channel(data.get("answer_by"))
         if wanted is not None and window.conversation_id is not None:
             if wanted is ChannelKind.EMAIL and who.email is None:
                 raise BadInput("email", N_("Write your mail address."))
@@ -400,14 +399,6 @@ def room_of(visitor: str) -> str:
     return f"visitor:{visitor}"
 
 
-def mode_values(mode: ModeNow) -> dict[str, Any]:
-    return {
-        "mode": mode.mode.value,
-        "opens_at": wire.iso(mode.opens_at) if mode.opens_at else None,
-        "zone": mode.zone,
-    }
-
-
 def question(namespace: VisitorNamespace, window: Connected, data: Mapping[str, Any]) -> tuple[Incoming, str | None]:
     """A question left with a way to answer it; the number when a call is wanted. Raises BadInput."""
     who = wire.contact(data, window.site.country)
@@ -425,32 +416,6 @@ def question(namespace: VisitorNamespace, window: Connected, data: Mapping[str, 
     )
     number: AddressLine | None = who.phone if call or who.email is None else None
     return incoming, number.value if number is not None else None
-
-
-def _channel(wanted: object) -> ChannelKind | None:
-    if wanted is None:
-        return None
-    found = {"email": ChannelKind.EMAIL, "callback": ChannelKind.PHONE}.get(wanted) if isinstance(wanted, str) else None
-    if found is None:
-        raise BadInput("answer_by", N_("Answers come here, by e-mail or by a call."))
-    return found
-
-
-def _slot(wanted: object) -> Slot | None:
-    if wanted is None:
-        return None
-    if isinstance(wanted, dict):
-        try:
-            since, until = (datetime.fromisoformat(wanted[name]) for name in ("from", "to"))
-            if since.utcoffset() is not None and until.utcoffset() is not None:
-                return Slot(since, until)
-        except (KeyError, TypeError, ValueError):
-            pass
-    raise BadInput("slot", N_("Choose one of the times."))
-
-
-def _short(value: object) -> str:
-    return value[:500].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _error(code: str, message: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection
 
 from channels.chat import wire
-from channels.chat.namespace import VisitorNamespace, mode_values
+from channels.chat.namespace import VisitorNamespace
 from channels.chat.tokens import Tokens
 from inbox import queue, visitors
 from inbox.clock import Clock
@@ -98,7 +98,7 @@ class Outgoing:
                 for visitor, conversation_id, standing in standings:
                     await self._tell_standing(visitor, conversation_id, standing)
                 if mode is not None:
-                    await self._namespace.emit("mode", mode_values(mode))
+                    await self._namespace.emit("mode", wire.mode(mode))
             except Exception:
                 log.exception("visitors were not told")
 

@@ -11,11 +11,13 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 
 from channels.chat.tokens import Tokens
+from inbox.callbacks import Slot
 from inbox.errors import BadInput
 from inbox.people import telephone
 from inbox.people.contacts import AddressLine
 from inbox.visitors import PublicEntry, VisitorConversation
-from inbox.vocabulary import AddressKind, AttachmentId
+from inbox.vocabulary import AddressKind, AttachmentId, ChannelKind
+from inbox.waits.mode import ModeNow
 from inbox.words import N_
 
 MAX_TEXT_CHARS = 10_000
@@ -78,6 +80,35 @@ def files(data: Mapping[str, Any]) -> list[AttachmentId]:
     ):
         raise BadInput("attachments", N_("At most %(limit)s files can be sent at once."), limit=MAX_FILES)
     return [AttachmentId(v) for v in value]
+
+
+def short(value: object) -> str:
+    """What a browser says of itself, cut to a length that is kept."""
+    return value[:500].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
+def answer_channel(wanted: object) -> ChannelKind | None:
+    """The way a visitor wants their answer; None when they did not say. Raises BadInput."""
+    if wanted is None:
+        return None
+    found = {"email": ChannelKind.EMAIL, "callback": ChannelKind.PHONE}.get(wanted) if isinstance(wanted, str) else None
+    if found is None:
+        raise BadInput("answer_by", N_("Answers come here, by e-mail or by a call."))
+    return found
+
+
+def slot(wanted: object) -> Slot | None:
+    """The time a visitor chose for a call, if they did. Raises BadInput."""
+    if wanted is None:
+        return None
+    if isinstance(wanted, dict):
+        try:
+            since, until = (datetime.fromisoformat(wanted[name]) for name in ("from", "to"))
+            if since.utcoffset() is not None and until.utcoffset() is not None:
+                return Slot(since, until)
+        except (KeyError, TypeError, ValueError):
+            pass
+    raise BadInput("slot", N_("Choose one of the times."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,4 +188,12 @@ def conversation(found: VisitorConversation, visitor: str, tokens: Tokens) -> di
         "seen": found.read_up_to,
         "reachable": found.reachable,
         "entries": [entry(e, visitor, tokens) for e in found.entries],
+    }
+
+
+def mode(now: ModeNow) -> dict[str, Any]:
+    return {
+        "mode": now.mode.value,
+        "opens_at": iso(now.opens_at) if now.opens_at else None,
+        "zone": now.zone,
     }
