@@ -251,18 +251,19 @@ function QueueRow({ row, index, total, left }) {
     else if (event.button === 0) void openConversation(row.id);
   };
   const past = row.status === "closed" || row.status === "pending";
+  const onlyNumber = row.channel === "phone" && !row.contact_name && row.subject;  // known by their number, so that is their name
   return html`<div class=${`row${row.unread ? " unread" : ""}${left ? " gone" : ""}${past ? " past" : ""}`} role="option" id=${`row-${row.id}`} style=${style}
       aria-selected=${selected} aria-setsize=${total} aria-posinset=${index + 1} onClick=${press} onAuxClick=${press}>
     <${Icon} name=${channelIcon(row.channel, row.callback)} label=${row.callback ? t("Call back") : channelName(row.channel)} />
     <div class="row-who">
-      <span class="name">${row.contact_name || t("Unknown customer")}</span>
+      <span class="name">${row.contact_name || onlyNumber || t("Unknown customer")}</span>
       ${row.tier && html`<span class="tier">${row.tier}</span>`}
       ${row.priority > 0 && html`<span class="prio"><${Icon} name="flag" label=${row.priority > 1 ? t("Urgent") : t("High priority")} /></span>`}
       ${row.unread > 0 && html`<span class="unread-count">${row.unread}<span class="for-readers"> ${t("unread")}</span></span>`}
       ${withDraft.value.has(row.id) && html`<span class="has-draft"><${Icon} name="pen" label=${t("You have a draft here")} /></span>`}
     </div>
-    <div class="row-subject">${row.subject || t("(no subject)")}</div>
-    <div class="row-snippet">${row.snippet}</div>
+    <div class="row-subject">${onlyNumber ? t("Telephone call") : row.subject || t("(no subject)")}</div>
+    <div class="row-snippet">${row.snippet === row.subject ? "" : row.snippet}</div>
     <div class="row-side">
       ${row.status === "open" || row.waiting_since ? html`<${Wait} row=${row} />` : html`<span class="wait none">${shortTime(row.snoozed_until ?? row.active_at, second.peek())}</span>`}
       <span class=${`row-owner${others.length ? " viewing" : ""}`}>${left ? whereItWent(row.id) : beside(row, others)}</span>

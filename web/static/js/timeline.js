@@ -43,7 +43,7 @@ function NothingOpen() {
 /** @param {{ open: Conversation }} props */
 function Head({ open }) {
   const row = open.row;
-  const name = row?.contact_name || open.card?.name || t("Unknown customer");
+  const name = row?.contact_name || open.card?.name || (row?.channel === "phone" && row.subject) || t("Unknown customer");
   const channels = new Set(open.entries.filter((entry) => entry.channel && ["message", "reply", "call"].includes(entry.kind)).map((entry) => entry.channel));
   const closed = row?.status === "closed";
   return html`<header class="conversation-head">
