@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
 
+from channels.background import running
 from channels.chat import wire
 from channels.chat.namespace import VisitorNamespace
 from channels.chat.tokens import Tokens
@@ -120,13 +121,10 @@ class Outgoing:
     @asynccontextmanager
     async def ticking(self) -> AsyncIterator[None]:
         """Tell everybody who waits their place, as long as this is entered."""
-        task = asyncio.create_task(self._tick_forever())
         try:
-            yield
+            async with running(self._tick_forever(), "places in the queue"):
+                yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
             await self._namespace.settle()
             await self.settled()
 

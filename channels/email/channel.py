@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from channels.background import running
 from channels.channel import Channel
 from channels.email.addressing import EmailAddressing
 from channels.email.imap import MailboxState, watching
@@ -59,14 +59,8 @@ def email_channel(
 
     @asynccontextmanager
     async def intake() -> AsyncIterator[None]:
-        async with worker:
-            running = asyncio.create_task(worker.run(), name="mail-intake")
-            try:
-                yield
-            finally:
-                running.cancel()
-                with suppress(asyncio.CancelledError):
-                    await running
+        async with worker, running(worker.run(), "mail intake"):
+            yield
 
     return Channel(
         kind=ChannelKind.EMAIL,

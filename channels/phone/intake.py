@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import structlog
 
+from channels.background import running
 from channels.phone.event import CallEvent, Reader
 from channels.phone.settings import PhoneSettings
 from channels.phone.webhook import reader
@@ -49,13 +50,8 @@ class Intake:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.run(), name="phone intake")
-        try:
+        async with running(self.run(), "phone intake"):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def run(self) -> None:
         longest = SHARED_SLEEP if self._db.several_processes else LONGEST_SLEEP
