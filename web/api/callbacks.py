@@ -186,7 +186,6 @@ async def draft(request: web.Request) -> web.Response:
 @routes.post("/api/callbacks/{id}/summary")
 async def send(request: web.Request) -> web.Response:
     wanted = await body(request, Summary)
-    chosen = wanted.recipients
     written = await request.app[DB].write(
         send_summary,
         path_id(request),
@@ -195,7 +194,7 @@ async def send(request: web.Request) -> web.Response:
         text=wanted.text,
         seen=wanted.seen,
         subject=wanted.subject,
-        recipients=Recipients(chosen.to, chosen.cc) if chosen is not None else None,
+        recipients=wanted.recipients.chosen() if wanted.recipients is not None else None,
         even_so=wanted.even_so,
         addressings=request.app[ADDRESSINGS],
         now=now(request),

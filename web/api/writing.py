@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from aiohttp import web
@@ -22,6 +23,9 @@ class ChosenRecipients(Body):
     to: list[str] | None = Field(None, max_length=MAX_RECIPIENTS)
     cc: list[str] | None = Field(None, max_length=MAX_RECIPIENTS)
 
+    def chosen(self) -> Recipients:
+        return Recipients(self.to, self.cc)
+
 
 class Note(Body):
     text: str
@@ -40,18 +44,12 @@ class Reply(Note):
 @routes.post("/api/conversations/{id}/reply")
 async def write_reply(request: web.Request) -> web.Response:
     wanted = await body(request, Reply)
-    chosen = wanted.recipients
     written = await request.app[DB].write(
         reply,
-        ReplyDraft(
-            conversation_id=path_id(request),
-            operator_id=me(request),
-            text=wanted.text,
-            key=f"draft:{me(request)}:{wanted.key}",
-            seen=wanted.seen,
+        replace(
+            _draft(request, wanted),
             channel=wanted.channel,
-            recipients=Recipients(chosen.to, chosen.cc) if chosen is not None else Recipients(),
-            attachments=wanted.attachments,
+            recipients=wanted.recipients.chosen() if wanted.recipients is not None else Recipients(),
             even_so=wanted.even_so,
             then=Status(wanted.then),
         ),
@@ -64,16 +62,16 @@ async def write_reply(request: web.Request) -> web.Response:
 @routes.post("/api/conversations/{id}/note")
 async def write_note(request: web.Request) -> web.Response:
     wanted = await body(request, Note)
-    written = await request.app[DB].write(
-        note,
-        ReplyDraft(
-            conversation_id=path_id(request),
-            operator_id=me(request),
-            text=wanted.text,
-            key=f"draft:{me(request)}:{wanted.key}",
-            seen=wanted.seen,
-            attachments=wanted.attachments,
-        ),
-        now=now(request),
-    )
+    written = await request.app[DB].write(note, _draft(request, wanted), now=now(request))
     return answer(written)
+
+
+def _draft(request: web.Request, wanted: Note) -> ReplyDraft:
+    return ReplyDraft(
+        conversation_id=path_id(request),
+        operator_id=me(request),
+        text=wanted.text,
+        key=f"draft:{me(request)}:{wanted.key}",
+        seen=wanted.seen,
+        attachments=wanted.attachments,
+    )
