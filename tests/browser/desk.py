@@ -76,10 +76,16 @@ class BrowserDesk:
 
     # --- operators --------------------------------------------------------------------------------------------------
 
-    async def operator(self, name: str, role: Role = Role.OPERATOR) -> OperatorId:
+    async def operator(self, name: str, role: Role = Role.OPERATOR, *, language: str = "en") -> OperatorId:
         address = f"{name.split()[0].lower()}@acme.example"
         return await self.db.write(
-            operators.add, email=address, name=name, role=role, password_hash="", now=self.clock.now()
+            operators.add,
+            email=address,
+            name=name,
+            role=role,
+            password_hash="",
+            language=language,
+            now=self.clock.now(),
         )
 
     async def sign_in(self, context: BrowserContext, operator: OperatorId) -> None:

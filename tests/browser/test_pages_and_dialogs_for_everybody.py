@@ -187,3 +187,20 @@ async def test_after_the_call_a_summary_is_drafted_read_and_sent(desk_server: Br
     await expect(reply).to_have_value("")
     assert [one for one in await desk_server.texts(mail) if "You send the receipt." in one and one.endswith("Mia")]
     assert broken == []
+
+
+async def test_the_finnish_desk_fits_and_speaks_finnish(desk_server: BrowserDesk, open_desk: OpenPage) -> None:
+    mia = await desk_server.operator("Mia Novak", language="fi")
+    chat = await desk_server.chat("Ava Khan", "Missä pakettini on?", minutes=4)
+    await desk_server.take(chat, mia)
+    page = await open_desk(mia, "/account")
+    await page.goto(f"{desk_server.url}/inbox/{chat}")
+    await expect(page.get_by_text("Mia Novak otti tämän keskustelun")).to_be_visible()
+    picker = page.get_by_label("Näkymä")
+    for view in ("waiting", "callbacks"):
+        await picker.select_option(view)
+        box = await page.get_by_role("button", name="Lisää jonosta").bounding_box()
+        queue = await page.locator(".queue-pane").bounding_box()
+        assert box is not None
+        assert queue is not None
+        assert box["x"] + box["width"] <= queue["x"] + queue["width"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from inbox.reply import Addressings, Recipients, channel_of_answer
 from inbox.vocabulary import ChannelKind, ConversationId, Ending, EntryKind, OperatorId
 from web.api.json import answer
 from web.api.request import Body, body, me, now, path_id, query_number
-from web.keys import ADDRESSINGS, DB
+from web.keys import ADDRESSINGS, DB, LANGUAGE, WORDS
 
 routes = web.RouteTableDef()
 
@@ -22,6 +23,8 @@ routes = web.RouteTableDef()
 @routes.get("/api/conversations/{id}")
 async def show(request: web.Request) -> web.Response:
     found = await request.app[DB].read(open_for, path_id(request), me(request), request.app[ADDRESSINGS])
+    words, language = request.app[WORDS], request[LANGUAGE]
+    found["automatic"] = [replace(one, reason=words.say(language, one.reason)) for one in found["automatic"]]
     return answer({**found, "now": now(request)})
 
 

@@ -95,7 +95,7 @@ function Automatic({ open }) {
   const shown = open.automatic.filter((one, index, all) => all.findIndex((other) => other.sent === one.sent && other.reason === one.reason) === index).slice(0, 3);
   if (!shown.length) return null;
   return html`<section class="card-part"><h3>${t("Automatic replies")}</h3><ul>${shown.map((one) => html`<li key=${one.at}>
-    ${one.sent ? t("Sent") : t("Not sent")} <span class="quiet"><time datetime=${one.at} title=${fullTime(one.at)}>${clockTime(one.at)}</time> · ${t(one.reason)}</span></li>`)}</ul></section>`;
+    ${one.sent ? t("Sent") : t("Not sent")} <span class="quiet"><time datetime=${one.at} title=${fullTime(one.at)}>${clockTime(one.at)}</time> · ${one.reason}</span></li>`)}</ul></section>`;
 }
 
 /** Who else is part of it. @param {{ open: Conversation }} props */

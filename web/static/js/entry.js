@@ -31,6 +31,9 @@ function authorName(entry) {
   return entry.author_name || (entry.author === "contact" ? t("Unknown customer") : t("The desk"));
 }
 
+/** Who did something, before a verb. Outside English the verb would have to change with "you": the name stands there. @param {Entry} entry */
+const actorName = (entry) => (entry.operator_id === page.operator.id && page.language !== "en" ? page.operator.name : authorName(entry));
+
 /** @param {{ entry: Entry, icon: string, aside?: string }} props */
 function Head({ entry, icon, aside }) {
   const label = entry.kind === "message" || entry.kind === "reply" ? channelName(entry.channel) : undefined;
@@ -284,7 +287,7 @@ function Handoff({ entry }) {
   const to = entry.data.to ? entry.data.name || t("a colleague") : t("the queue");
   return html`<article class="entry wide" id=${`entry-${entry.number}`} aria-label=${t("Handoff")}>
     <section class="brief"><header><${Icon} name="right" />
-      <span>${t("%(from)s handed this to %(to)s", { from: authorName(entry), to })}</span>
+      <span>${t("%(from)s handed this to %(to)s", { from: actorName(entry), to })}</span>
       <time datetime=${entry.created_at} title=${fullTime(entry.created_at)}>${shortTime(entry.created_at, serverNow())}</time></header>
       <${BriefLines} brief=${entry.data.brief ?? { wants: entry.text }} />
     </section></article>`;
@@ -295,7 +298,7 @@ function Handoff({ entry }) {
 /** What happened, in words; the server stores a stable word and its values. @param {Entry} entry */
 export function statusWords(entry) {
   const d = entry.data;
-  const name = authorName(entry);
+  const name = actorName(entry);
   switch (d.what) {
     case "taken": return t("%(name)s took this conversation", { name });
     case "assigned": return d.to === page.operator.id ? t("%(name)s gave this to you", { name }) : t("%(name)s gave this to %(to)s", { name, to: d.name || t("a colleague") });

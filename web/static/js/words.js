@@ -46,7 +46,13 @@ export function t(message, values) {
  */
 export function reason(said) {
   const at = said.indexOf(": ");
-  return at < 0 || page.words[said] ? t(said) : `${t(said.slice(0, at))}${said.slice(at)}`;
+  const own = at < 0 ? said : said.slice(0, at);
+  const rest = at < 0 ? "" : said.slice(at);
+  switch (own) {
+    case "The mail server refused the sign-in": return t("The mail server refused the sign-in") + rest;
+    case "The mail server could not be reached": return t("The mail server could not be reached") + rest;
+    default: return page.words[said] ? t(said) : t(own) + rest;
+  }
 }
 
 /**
