@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ DEFAULT_CONFIG = Path("config.toml")
 @main.command()
 def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Run the desk until Ctrl-C."""
+    gc.disable()  # loading makes much that stays and nothing to collect; serving collects again
     from web.serving import run
 
     loaded = _config_or_exit(config)
@@ -36,6 +38,7 @@ def demo(
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what an earlier demonstration has kept.")] = False,
 ) -> None:
     """Run a demonstration desk with everything on this machine."""
+    gc.disable()
     from web.demo import run_demo
 
     run_demo(folder, port, fresh=fresh)

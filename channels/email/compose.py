@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from html import escape
+from typing import TYPE_CHECKING
 
 from babel.dates import format_date, format_time
-from markdown_it import MarkdownIt
 
 from channels.email.addresses import MailAddress
 from channels.email.html import clean
@@ -16,11 +17,21 @@ from channels.email.record import MailData
 from channels.email.serialise import OutgoingFile, OutgoingMail
 from inbox.words import N_, Words
 
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+
 QUOTED_CHARACTERS = 20_000
 _FONT = "font-family:-apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif;font-size:15px;line-height:1.5"
 _QUOTE = "margin:0 0 0 .8ex;border-left:2px solid #c9c9c9;padding-left:1ex;color:#555"
-_MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True, "linkify": True})
-_MARKDOWN.enable("linkify").disable("image")
+
+
+@lru_cache(1)
+def _markdown() -> MarkdownIt:
+    """Made when the first answer is sent: loading it would slow down every start."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"html": False, "breaks": True, "linkify": True}).enable("linkify").disable("image")
+
 
 ATTRIBUTION = N_("On %(date)s, %(name)s wrote:")
 
@@ -115,7 +126,7 @@ def _html(draft: Draft, words: Words) -> str:
 
 def html_of(text: str) -> str:
     """An operator's text: paragraphs, lists, emphasis and links; anything that looks like HTML is shown as typed."""
-    return str(_MARKDOWN.render(text))
+    return str(_markdown().render(text))
 
 
 def _attribution(quoted: Quoted, language: str, words: Words) -> str:

@@ -120,7 +120,13 @@ async def test_what_is_written_while_the_desk_is_away_arrives_once_when_it_is_ba
 
 def _forgive_lost_lines(troubles: Troubles) -> None:
     """Chromium reports each try to connect that fails or that a reload cuts short."""
-    lost = ("ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET", "socket.io")
+    lost = (
+        "ERR_CONNECTION_REFUSED",
+        "ERR_EMPTY_RESPONSE",
+        "ERR_CONNECTION_RESET",
+        "ERR_INTERNET_DISCONNECTED",
+        "socket.io",
+    )
     troubles.seen = [line for line in troubles.seen if not any(words in line for words in lost)]
 
 
