@@ -16,7 +16,7 @@ from inbox.clock import SystemClock
 from inbox.people import operators
 from inbox.reply import ReplyDraft
 from inbox.store.database import Database, open_database
-from inbox.vocabulary import ConversationId, OperatorId, Presence, Role
+from inbox.vocabulary import ConversationId, EntryKind, OperatorId, Presence, Role
 from inbox.waits.change_hours import set_hours
 from inbox.waits.hours import WEEKDAYS
 from tests.support.processes import free_port
@@ -93,8 +93,9 @@ class WidgetDesk:
         await self.db.write(reply.reply, draft, addressings={}, now=self.now)
 
     async def texts(self) -> list[str]:
-        """What was said in the first conversation."""
-        return [e.text for e in await self.db.read(reading.timeline, FIRST, public_only=True)]
+        """What people said in the first conversation: an automatic reply may come at any moment."""
+        said = await self.db.read(reading.timeline, FIRST, public_only=True)
+        return [entry.text for entry in said if entry.kind is not EntryKind.AUTOREPLY]
 
 
 async def _serve(app: web.Application, port: int, stack: AsyncExitStack) -> None:
