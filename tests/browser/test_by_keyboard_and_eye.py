@@ -75,6 +75,7 @@ async def test_a_whole_turn_by_keyboard_alone(desk_server: BrowserDesk, open_des
     await page.keyboard.press("[")
     await expect(page.get_by_label("View")).to_have_value("waiting")
     await page.keyboard.press("/")
+    await expect(page.get_by_role("searchbox")).to_be_focused()
     await page.keyboard.type("refund")
     await expect(page.get_by_role("listbox", name="Found").get_by_role("option")).to_have_count(1)
     await page.keyboard.press("Escape")
