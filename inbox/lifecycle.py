@@ -14,11 +14,10 @@ from inbox import callback_endings
 from inbox.errors import AlreadyTaken, BadInput, NothingWaiting
 from inbox.events import ConversationChanged, HandoffChanged
 from inbox.queue_key import NOT_WAITING
-from inbox.store.models import Callback, Conversation, Handoff, MailId, Operator, Participant, Tag
+from inbox.store.models import Conversation, Handoff, MailId, Operator, Participant, Tag
 from inbox.store.transaction import Transaction
 from inbox.timeline import locked, say
 from inbox.vocabulary import (
-    OPEN_CALLBACK_STATES,
     ConversationId,
     Ending,
     HandoffId,
@@ -274,11 +273,6 @@ def merge(tx: Transaction, source: ConversationId, target: ConversationId, *, by
         .values(conversation_id=target)
     )
     tx.conn.execute(update(MailId).where(MailId.conversation_id == source).values(conversation_id=target))
-    tx.conn.execute(
-        update(Callback)
-        .where(Callback.conversation_id == source, Callback.state.in_(OPEN_CALLBACK_STATES))
-        .values(conversation_id=target)
-    )
     withdraw_offers(tx, source, now=now)
     say(
         tx,
