@@ -325,7 +325,9 @@ class Calendar(Base):
     """One version of the opening hours and targets. Never changed: editing adds a version."""
 
     __tablename__ = "calendars"
+    __table_args__ = (Index("ix_calendars_team", "team_id", "valid_from"),)
     id: Mapped[int] = _id()
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id"))  # None: the desk's own hours
     valid_from: Mapped[datetime] = mapped_column(index=True)
     zone: Mapped[str] = mapped_column(String(64))
     data: Mapped[dict[str, Any]]  # windows per weekday, holidays, targets: see inbox/waits/hours.py
@@ -393,6 +395,67 @@ class WaitLine(Base):
     at: Mapped[datetime]
     step: Mapped[str] = mapped_column(String(12))
     data: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+# --- what people did ------------------------------------------------------------------------------------------------
+
+
+class PresenceSpan(Base):
+    """An operator's presence over time. The open span (`ended_at` is None) says what `operators.presence` says."""
+
+    __tablename__ = "presence_spans"
+    __table_args__ = (Index("ix_presence_spans_operator", "operator_id", "began_at"),)
+    id: Mapped[int] = _id()
+    operator_id: Mapped[int] = mapped_column(ForeignKey("operators.id"))
+    presence: Mapped[str] = mapped_column(String(20))
+    began_at: Mapped[datetime] = mapped_column(index=True)
+    ended_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class HandlingSpan(Base):
+    """Time an operator worked on a conversation, on the telephone hold and wrap-up included."""
+
+    __tablename__ = "handling_spans"
+    __table_args__ = (Index("ix_handling_spans_operator", "operator_id", "began_at"),)
+    id: Mapped[int] = _id()
+    operator_id: Mapped[int] = mapped_column(ForeignKey("operators.id"))
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
+    channel: Mapped[str] = mapped_column(String(10))
+    began_at: Mapped[datetime] = mapped_column(index=True)
+    ended_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class MissedOffer(Base):
+    """A conversation that was offered to an operator who did not take it in time."""
+
+    __tablename__ = "missed_offers"
+    id: Mapped[int] = _id()
+    operator_id: Mapped[int] = mapped_column(ForeignKey("operators.id"))
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
+    offered_at: Mapped[datetime]
+    missed_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Resolution(Base):
+    """Each time a conversation was closed, and when it was opened again. Spam and merged conversations have none."""
+
+    __tablename__ = "resolutions"
+    id: Mapped[int] = _id()
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
+    operator_id: Mapped[int | None] = mapped_column(ForeignKey("operators.id"))
+    resolved_at: Mapped[datetime] = mapped_column(index=True)
+    reopened_at: Mapped[datetime | None]
+
+
+class Rating(Base):
+    """What the customer thought of it: one for each conversation, the last one counts."""
+
+    __tablename__ = "ratings"
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), primary_key=True)
+    operator_id: Mapped[int | None] = mapped_column(ForeignKey("operators.id"))
+    score: Mapped[int] = mapped_column(Integer)  # 1 to 5
+    words: Mapped[str] = mapped_column(Text, default="")
+    at: Mapped[datetime] = mapped_column(index=True)
 
 
 # --- telephone ------------------------------------------------------------------------------------------------------

@@ -74,8 +74,9 @@ def schema_words(connection: Connection) -> set[str]:
     """How the database itself describes its tables, columns, indexes and constraints."""
     if connection.dialect.name == "sqlite":
         rows = connection.execute(text("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")).scalars()
-        # Columns and constraints may stand in another order.
-        return {part.strip(" \t\n,)") for sql in rows if "alembic_version" not in sql for part in sql.split("\n")}
+        # Columns and constraints may stand in another order; a table that was altered has its name in quotes.
+        words = {part for sql in rows if "alembic_version" not in sql for part in sql.replace('"', "").split("\n")}
+        return {part.strip(" \t\n,)") for part in words}
     asked = (
         "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'",
         "SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint "
