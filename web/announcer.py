@@ -76,12 +76,13 @@ class Announcer:
         self.shown: Callable[[ConversationId, int], Awaitable[None]] | None = None
         """Told which entries have just reached the screen of somebody who has the conversation open."""
         self._changes = _Changes()
+        self._stopped = False
         self._flushing: asyncio.Task[None] | None = None
         self._told_colleagues: list[operators.Colleague] = []
         self._told_mode: ModeNow | None = None
 
     def __call__(self, happened: Sequence[AnyEvent]) -> None:
-        if not (self._anybody() or self._db.several_processes):
+        if self._stopped or not (self._anybody() or self._db.several_processes):
             return
         for event in happened:
             self._gather(event)
@@ -92,6 +93,11 @@ class Announcer:
         """Return when everything announced so far is sent."""
         while self._flushing is not None and not self._flushing.done():
             await asyncio.shield(self._flushing)
+
+    async def stop(self) -> None:
+        """Say what is gathered and nothing after it: the database closes next."""
+        self._stopped = True
+        await self.settled()
 
     def _gather(self, event: AnyEvent) -> None:
         changes = self._changes

@@ -280,6 +280,7 @@ async def _working(app: web.Application, *, channels: Sequence[Channel], config:
             workers.start_context(f"{channel.kind}-{number}", background)
     yield
     await workers.stop()
+    await desk.announcer.stop()
 
 
 async def _hang_up(app: web.Application) -> None:
