@@ -342,7 +342,8 @@ class Wait(Base):
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
     entry_id: Mapped[int | None] = mapped_column(ForeignKey("entries.id"))  # what started it
     channel: Mapped[str] = mapped_column(String(10))
-    team_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id"))
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id"))  # whose hours count
+    team_since: Mapped[datetime | None]  # when it came from another team; None: it began there
     first: Mapped[bool] = mapped_column(Boolean)  # the first of its conversation
     calendar_id: Mapped[int] = mapped_column(ForeignKey("calendars.id"))
     started_at: Mapped[datetime] = mapped_column(index=True)
@@ -404,7 +405,16 @@ class PresenceSpan(Base):
     """An operator's presence over time. The open span (`ended_at` is None) says what `operators.presence` says."""
 
     __tablename__ = "presence_spans"
-    __table_args__ = (Index("ix_presence_spans_operator", "operator_id", "began_at"),)
+    __table_args__ = (
+        Index("ix_presence_spans_operator", "operator_id", "began_at"),
+        Index(
+            "uq_presence_spans_one_open",
+            "operator_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
     id: Mapped[int] = _id()
     operator_id: Mapped[int] = mapped_column(ForeignKey("operators.id"))
     presence: Mapped[str] = mapped_column(String(20))
@@ -416,12 +426,29 @@ class HandlingSpan(Base):
     """Time an operator worked on a conversation, on the telephone hold and wrap-up included."""
 
     __tablename__ = "handling_spans"
-    __table_args__ = (Index("ix_handling_spans_operator", "operator_id", "began_at"),)
+    __table_args__ = (
+        Index("ix_handling_spans_operator", "operator_id", "began_at"),
+        Index(
+            "ix_handling_spans_open",
+            "active_at",
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index(
+            "uq_handling_spans_one_open",
+            "operator_id",
+            "conversation_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
     id: Mapped[int] = _id()
     operator_id: Mapped[int] = mapped_column(ForeignKey("operators.id"))
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
     channel: Mapped[str] = mapped_column(String(10))
     began_at: Mapped[datetime] = mapped_column(index=True)
+    active_at: Mapped[datetime]  # the last sign of work, or the end of a call that is expected to last
     ended_at: Mapped[datetime | None] = mapped_column(index=True)
 
 

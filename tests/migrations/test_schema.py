@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -74,8 +75,10 @@ def schema_words(connection: Connection) -> set[str]:
     """How the database itself describes its tables, columns, indexes and constraints."""
     if connection.dialect.name == "sqlite":
         rows = connection.execute(text("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")).scalars()
-        # Columns and constraints may stand in another order; a table that was altered has its name in quotes.
-        words = {part for sql in rows if "alembic_version" not in sql for part in sql.replace('"', "").split("\n")}
+        # Columns and constraints may stand in another order; a table that was altered has its name in quotes, and
+        # columns added to it stand on the last line.
+        own = [sql.replace('"', "") for sql in rows if "alembic_version" not in sql]
+        words = {part for sql in own for part in re.split(r"\n|, (?=[a-z_]+ (?:[A-Z]{4,}))", sql)}
         return {part.strip(" \t\n,)") for part in words}
     asked = (
         "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'",
