@@ -659,3 +659,41 @@ class WallboardLink(Base):
     created_by: Mapped[int] = mapped_column(ForeignKey("operators.id"))
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+
+
+# --- alarms ---------------------------------------------------------------------------------------------------------
+
+
+class AlarmNotice(Base):
+    """One person or webhook told once, by one means, of one step of the rules about one wait."""
+
+    __tablename__ = "alarm_notices"
+    __table_args__ = (
+        UniqueConstraint("wait_id", "step", "means", "recipient"),
+        Index("ix_alarm_notices_recipient", "means", "recipient", "state", "due_at"),
+    )
+    id: Mapped[int] = _id()
+    wait_id: Mapped[int] = mapped_column(ForeignKey("waits.id"))
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
+    step: Mapped[str] = mapped_column(String(20))
+    means: Mapped[str] = mapped_column(String(10))
+    recipient: Mapped[str] = mapped_column(String(80))  # "operator:3", "webhook:on-call"
+    state: Mapped[str] = mapped_column(String(10))
+    error: Mapped[str] = mapped_column(String(300), default="")
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    due_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+
+class PushSubscription(Base):
+    """A browser of an operator that wants alarms by web push (RFC 8030)."""
+
+    __tablename__ = "push_subscriptions"
+    id: Mapped[int] = _id()
+    operator_id: Mapped[int] = mapped_column(ForeignKey("operators.id"), index=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)  # SHA-256 of the endpoint
+    endpoint: Mapped[str] = mapped_column(String(2000))
+    p256dh: Mapped[str] = mapped_column(String(200))
+    auth: Mapped[str] = mapped_column(String(60))
+    user_agent: Mapped[str] = mapped_column(String(300), default="")
+    created_at: Mapped[datetime]
