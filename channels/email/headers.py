@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_tz
+from unicodedata import category
 
 from channels.email import limits
 from channels.email.charset import decode
@@ -189,10 +190,19 @@ def one_line(text: str) -> str:
     """Shown on one line: no controls, no bidirectional overrides, blanks collapsed."""
     if not text.isprintable():
         text = _BIDI.sub("", _CONTROLS.sub("", _BLANKS.sub(" ", text)))
-        text = text.encode("utf-8", "replace").decode("utf-8")
-    elif "  " in text:
+        text = "".join(map(_shown, text))
+    if "  " in text:
         text = _BLANKS.sub(" ", text)
     return text.strip()
+
+
+def _shown(character: str) -> str:
+    """Unusual blanks are blanks; invisible marks go, except the joiners that Persian and emoji are spelled with."""
+    if character.isprintable() or character in "\u200c\u200d":
+        return character
+    if character.isspace():
+        return " "
+    return "" if category(character) == "Cf" else "\ufffd"
 
 
 def several_lines(text: str) -> str:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from channels.email import limits
+from channels.email.headers import one_line
 
 _BAD = re.compile('[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff/\\\\:*?"<>|]')
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com[0-9]|lpt[0-9]|clock\$)(\.|$)", re.IGNORECASE)
@@ -40,7 +41,7 @@ _PLAIN_TEXT = frozenset({"text/plain", "text/csv", "text/calendar", "text/vcard"
 def safe_name(written: str, taken: set[str], kind: str = "", default: str = "attachment") -> str:
     """At most 200 bytes, no separators, controls or hidden names, unique after folding; adds itself to `taken`."""
     name = unicodedata.normalize("NFC", written.encode("utf-8", "replace").decode("utf-8"))
-    name = _BAD.sub("_", name.replace("\\", "/").rpartition("/")[2] or name).strip(" .")
+    name = one_line(_BAD.sub("_", name.replace("\\", "/").rpartition("/")[2] or name)).strip(" .")
     if not name.strip("_ ."):
         name = default + _ENDINGS.get(kind, "")
     if _RESERVED.match(name):

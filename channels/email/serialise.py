@@ -145,7 +145,7 @@ def _line(name: str, value: str) -> bytes:
 def _folded(name: str, words: Sequence[str]) -> bytes:
     lines, current = [], f"{name}:"
     for word in words:
-        if len(current) + len(word) + 1 > _LINE and not current.endswith(":"):
+        if len(current) + len(word) + 1 > _LINE and current != f"{name}:":
             lines.append(current)
             current = ""
         current += f" {word}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 from typing import Any
 
@@ -64,36 +63,3 @@ def test_a_mail_is_read_as_expected(path: Path) -> None:
 def test_there_are_expectations_for_every_mail() -> None:
     assert len(MAILS) >= 100
     assert all(path.with_suffix(".json").exists() for path in MAILS)
-
-
-def mutated(chance: random.Random, seeds: list[bytes]) -> bytes:
-    """A mail with a few bytes changed, lost, doubled or taken from another one."""
-    raw = bytearray(chance.choice(seeds))
-    for _ in range(chance.randint(1, 8)):
-        begin = chance.randrange(len(raw) + 1)
-        end = min(len(raw), begin + chance.randint(1, 60))
-        other = chance.choice(seeds)
-        cut = chance.randrange(len(other) + 1)
-        raw[begin:end] = chance.choice(
-            [
-                b"",
-                raw[begin:end] * 20,
-                other[cut : cut + 200],
-                b"\r\n",
-                b"\r",
-                b'"',
-                b"(",
-                b"=?utf-8?B?",
-                b"--",
-                b"\x00",
-            ]
-        )
-    return bytes(raw)
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_damaged_mail_is_read_too(seed: int) -> None:
-    chance = random.Random(seed)
-    seeds = [path.read_bytes() for path in MAILS]
-    for _ in range(100):
-        assert "unreadable" not in parse(mutated(chance, seeds), own_addresses=OWN).notes
