@@ -485,6 +485,33 @@ class Rating(Base):
     at: Mapped[datetime] = mapped_column(index=True)
 
 
+# --- staffing -------------------------------------------------------------------------------------------------------
+
+
+class Shift(Base):
+    """When an operator is planned to work: times on the wall of `zone`, dates in ISO 8601.
+
+    `to_minute` counts from midnight of the day it begins on and may pass 1440: a night. A weekly one comes from
+    `first_on` to `last_on` (9999-12-31: without end), but on the dates of `left_out`.
+    """
+
+    __tablename__ = "shifts"
+    __table_args__ = (Index("ix_shifts_operator", "operator_id", "last_on"),)
+    id: Mapped[int] = _id()
+    operator_id: Mapped[int] = mapped_column(ForeignKey("operators.id"))
+    kind: Mapped[str] = mapped_column(String(10))
+    zone: Mapped[str] = mapped_column(String(64))
+    first_on: Mapped[str] = mapped_column(String(10))
+    last_on: Mapped[str] = mapped_column(String(10), index=True)
+    weekly: Mapped[bool] = mapped_column(Boolean)
+    from_minute: Mapped[int] = mapped_column(Integer)
+    to_minute: Mapped[int] = mapped_column(Integer)
+    left_out: Mapped[list[Any]] = mapped_column(default=list)
+    note: Mapped[str] = mapped_column(String(200), default="")
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("operators.id"))
+    created_at: Mapped[datetime]
+
+
 # --- telephone ------------------------------------------------------------------------------------------------------
 
 
@@ -492,7 +519,10 @@ class Call(Base):
     """One call, however many events report it. `rank` only rises: ringing 0, missed 1, voicemail 2, answered 3."""
 
     __tablename__ = "calls"
-    __table_args__ = (UniqueConstraint("provider", "account", "call_id"),)
+    __table_args__ = (
+        UniqueConstraint("provider", "account", "call_id"),
+        Index("ix_calls_direction", "direction", "started_at"),
+    )
     id: Mapped[int] = _id()
     provider: Mapped[str] = mapped_column(String(60))
     account: Mapped[str] = mapped_column(String(120))
