@@ -1,0 +1,56 @@
+"""DNS as the mail checks need it: blocking, so for threads; each question and the whole of a check bounded in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import dns.exception
+import dns.rdatatype
+import dns.resolver
+
+MOST_ANSWERS = 50
+
+
+class DnsTrouble(Exception):
+    """No answer could be had: nothing is known about the name. (An empty answer is an answer.)"""
+
+
+class Dns(Protocol):
+    """Where names are looked up. `kind` is TXT, MX, A, AAAA, PTR or SPF."""
+
+    def ask(self, name: str, kind: str) -> Sequence[Any]:
+        """The records as dnspython has them; empty when there are none. Raises DnsTrouble."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SystemDns:
+    """By the given name servers, else by those of the system. Made for each check: it remembers nothing."""
+
+    nameservers: Sequence[str] = ()
+    port: int = 53
+    timeout_seconds: float = 3.0
+
+    def ask(self, name: str, kind: str) -> Sequence[Any]:
+        try:
+            return list(self._resolver().resolve(name, kind, search=False))[:MOST_ANSWERS]
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return ()
+        except (dns.exception.DNSException, UnicodeError, ValueError, OSError) as error:
+            raise DnsTrouble(f"{name} {kind}: {error}"[:300]) from error
+
+    def _resolver(self) -> dns.resolver.Resolver:
+        resolver = dns.resolver.Resolver(configure=not self.nameservers)
+        if self.nameservers:
+            resolver.nameservers = list(self.nameservers)
+            resolver.port = self.port
+        resolver.lifetime = self.timeout_seconds
+        resolver.timeout = min(1.5, self.timeout_seconds)
+        return resolver
+
+
+def texts(dns: Dns, name: str) -> list[str]:
+    """The TXT records of a name, each in one piece. Raises DnsTrouble."""
+    return [b"".join(record.strings).decode("ascii", "replace") for record in dns.ask(name, "TXT")]
