@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -149,6 +150,7 @@ class Address(Base):
     value: Mapped[str] = mapped_column(String(320))
     written: Mapped[str] = mapped_column(String(400))
     failing_since: Mapped[datetime | None]  # a permanent delivery failure
+    shows_images: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())  # remote ones, unasked
     created_at: Mapped[datetime]
 
 
@@ -195,6 +197,8 @@ class Conversation(Base):
     reply_token: Mapped[str] = mapped_column(String(32), unique=True)  # random, in Reply-To plus-addresses
     visitor_seen: Mapped[int] = mapped_column(Integer, default=0)  # newest entry number the visitor has read
     visitor_left_at: Mapped[datetime | None]  # the chat line went down while waiting
+    visitor_away_at: Mapped[datetime | None]  # the visitor's last window closed; None: one is open, or never was
+    unread_since: Mapped[datetime | None]  # chat answers lie unread since then, and the visitor is away
     source: Mapped[dict[str, Any]] = mapped_column(default=dict)  # page, support address, line …
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("conversations.id"))
     __table_args__ = (
@@ -211,6 +215,12 @@ class Conversation(Base):
             "visitor_left_at",
             sqlite_where=text("visitor_left_at IS NOT NULL"),
             postgresql_where=text("visitor_left_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_conversations_unread_since",
+            "unread_since",
+            sqlite_where=text("unread_since IS NOT NULL"),
+            postgresql_where=text("unread_since IS NOT NULL"),
         ),
     )
 
@@ -272,6 +282,30 @@ class Attachment(Base):
     digest: Mapped[str] = mapped_column(String(64))  # SHA-256; the file's name in the store
     content_id: Mapped[str | None] = mapped_column(String(300))
     created_at: Mapped[datetime]
+    __table_args__ = (
+        Index(
+            "ix_attachments_unsent",
+            "created_at",
+            sqlite_where=text("entry_id IS NULL"),
+            postgresql_where=text("entry_id IS NULL"),
+        ),
+    )
+
+
+class VisitorWindow(Base):
+    """A visitor's website is open in a process of the desk. Kept where several processes share the database."""
+
+    __tablename__ = "visitor_windows"
+    visitor: Mapped[str] = mapped_column(String(80), primary_key=True)
+    process: Mapped[str] = mapped_column(String(40), primary_key=True, index=True)
+
+
+class WindowProcess(Base):
+    """A process that holds visitors' windows; silent for too long, it has died and they are closed."""
+
+    __tablename__ = "window_processes"
+    process: Mapped[str] = mapped_column(String(40), primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class Draft(Base):
