@@ -9,7 +9,7 @@ from sqlalchemy import Row, select, update
 
 from inbox.errors import AlreadySettled, AlreadyTaken, InboxError, NotFound
 from inbox.events import CallbackChanged, ConversationChanged
-from inbox.people import contacts, telephone
+from inbox.people import contacts, handling, telephone
 from inbox.people.contacts import AddressLine
 from inbox.store.models import Address, Callback, CallbackAttempt, Contact, Conversation, Operator
 from inbox.store.transaction import Transaction
@@ -74,12 +74,23 @@ def refusal(tx: Transaction, callback: Row[Any], asked_by: OperatorId | None) ->
 def end_attempt(
     tx: Transaction, callback_id: CallbackId, outcome: AttemptOutcome | None, note: str, now: datetime
 ) -> None:
-    """Close the attempt that runs, if one does; without an outcome it counts as not made."""
-    tx.conn.execute(
+    """Close the attempt that runs, if one does; without an outcome it counts as not made.
+
+    Who has reached the customer writes the summary next; whoever has not is done with it for now.
+    """
+    operator_id = tx.conn.execute(
         update(CallbackAttempt)
         .where(CallbackAttempt.callback_id == callback_id, CallbackAttempt.ended_at.is_(None))
         .values(outcome=outcome, note=note, ended_at=now)
+        .returning(CallbackAttempt.operator_id)
+    ).scalar()
+    if operator_id is None:
+        return
+    conversation_id = ConversationId(
+        tx.conn.execute(select(Callback.conversation_id).where(Callback.id == callback_id)).scalar_one()
     )
+    over = handling.hung_up if outcome is AttemptOutcome.REACHED else handling.left
+    over(tx, OperatorId(operator_id), conversation_id, at=now)
 
 
 def say_about(

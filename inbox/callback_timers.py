@@ -7,9 +7,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from inbox.callback_rows import HELD, bump, end_attempt, given_back, held, is_here, place_of, say_about
+from inbox.callbacks import DIAL_LASTS
+from inbox.people import handling
 from inbox.store.models import Callback
 from inbox.store.transaction import Transaction
-from inbox.vocabulary import CallbackId, CallbackState, ConversationId
+from inbox.vocabulary import CallbackId, CallbackState, ConversationId, OperatorId
 from inbox.waits import ledger
 
 _COMES_DUE = (CallbackState.RETRY_WAIT, CallbackState.SCHEDULED)
@@ -47,6 +49,12 @@ def _fire(tx: Transaction, callback_id: CallbackId, now: datetime) -> int:
     state = CallbackState(callback.state)
     if state in HELD and callback.claimed_until is not None and callback.claimed_until <= now:
         _set(tx, callback_id, owner_id=None, claimed_until=None, **place_of(callback, now))
+        if state is CallbackState.DIALLING and callback.owner_id is not None:
+            # Nobody said how it went: the operator has turned to something else long ago.
+            tried_at = callback.claimed_until - DIAL_LASTS
+            handling.left(
+                tx, OperatorId(callback.owner_id), ConversationId(conversation.id), at=tried_at + handling.IDLE_AFTER
+            )
         end_attempt(tx, callback_id, None, "", now)
         say_about(tx, conversation, callback, "callback_lapsed", by=None, now=now, **given_back(conversation, callback))
         return 1

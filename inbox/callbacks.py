@@ -38,7 +38,7 @@ from inbox.callback_rows import (
 )
 from inbox.errors import AlreadyTaken, BadInput
 from inbox.events import CallbackChanged
-from inbox.people import telephone
+from inbox.people import handling, telephone
 from inbox.store.models import Callback, CallbackAttempt
 from inbox.store.transaction import Transaction
 from inbox.timeline import locked, say
@@ -220,6 +220,8 @@ def dial(tx: Transaction, callback_id: CallbackId, operator_id: OperatorId, *, n
             callback_id=callback_id, number=attempt, operator_id=operator_id, started_at=now, note=""
         )
     )
+    conversation_id = ConversationId(conversation.id)
+    handling.begin(tx, operator_id, conversation_id, ChannelKind.PHONE, at=now, busy_until=now + DIAL_LASTS)
     bump(tx, conversation, callback)
     return Dialled(callback.number, f"tel:{callback.number}", attempt)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from inbox import callbacks
+from inbox import callbacks, resolutions
 from inbox.call_facts import (
     ANSWERED,
     RINGING,
@@ -29,7 +29,7 @@ from inbox.call_facts import (
 )
 from inbox.callback_endings import talked
 from inbox.events import ConversationChanged, EntryAdded
-from inbox.people import contacts, telephone
+from inbox.people import contacts, handling, telephone
 from inbox.people.contacts import AddressLine, Sender
 from inbox.receive import Incoming, find_open, receive
 from inbox.store.models import Address, Call, Callback, CallbackAttempt, Conversation, Entry, Operator
@@ -70,9 +70,11 @@ def record_call(tx: Transaction, facts: CallFacts, *, now: datetime, heard_at: d
         select(Address.id).where(Address.kind == address.kind, Address.value == address.value).with_for_update()
     )
     call, before = merged(tx, facts)
-    if call.direction == Direction.INBOUND:
-        return _inbound(tx, call, before, facts, address, now)
-    return _outbound(tx, call, before, facts, address, now)
+    take_in = _inbound if call.direction == Direction.INBOUND else _outbound
+    recorded = take_in(tx, call, before, facts, address, now)
+    if recorded.conversation_id is not None and call.rank == ANSWERED:
+        _note_talk(tx, recorded.conversation_id, call, facts, now)
+    return recorded
 
 
 def _inbound(
@@ -194,9 +196,7 @@ def _owe_callback(tx: Transaction, call: Any, now: datetime) -> None:
 
 def _end_wait(tx: Transaction, call: Any, facts: CallFacts, *, correction: bool, now: datetime) -> None:
     """The customer was talked to: end the wait when they were, not when we heard of it."""
-    conversation = locked(tx, call.conversation_id)
-    while conversation.merged_into_id is not None:
-        conversation = locked(tx, ConversationId(conversation.merged_into_id))
+    conversation = _goes_on(tx, call.conversation_id)
     conversation_id = ConversationId(conversation.id)
     operator_id = facts.by_hand or _operator(tx, call.data.get("operator", ""))
     answered_at = call.data.get("answered_at")
@@ -212,6 +212,8 @@ def _end_wait(tx: Transaction, call: Any, facts: CallFacts, *, correction: bool,
             return
     if wait is not None or not correction:
         status = Status.PENDING if operator_id is None else Status.OPEN  # theirs until the summary has gone out
+        if conversation.status == Status.CLOSED:
+            resolutions.reopened(tx, conversation_id, at=now)
         tx.conn.execute(
             update(Conversation)
             .where(Conversation.id == conversation_id)
@@ -225,6 +227,37 @@ def _end_wait(tx: Transaction, call: Any, facts: CallFacts, *, correction: bool,
         )
     talked(tx, conversation, number=call.number, by=operator_id, correction=correction, now=now)
     tx.record(ConversationChanged(conversation_id))
+
+
+def _note_talk(tx: Transaction, conversation_id: ConversationId, call: Any, facts: CallFacts, now: datetime) -> None:
+    """Talking to the customer was work, and so is writing the summary, where this is no old news."""
+    operator_id = facts.by_hand or _operator(tx, call.data.get("operator", ""))
+    answered_at = call.data.get("answered_at")
+    if operator_id is None or answered_at is None or call.ended_at is None:
+        return
+    conversation = _goes_on(tx, conversation_id)
+    owed = select(Callback.id).where(
+        Callback.conversation_id == conversation.id,
+        Callback.state == CallbackState.WRAP_UP,
+        Callback.owner_id == operator_id,
+    )
+    fresh = now - call.ended_at < handling.IDLE_AFTER
+    handling.was_on_the_telephone(
+        tx,
+        operator_id,
+        ConversationId(conversation.id),
+        datetime.fromisoformat(answered_at),
+        call.ended_at,
+        wraps_up=fresh and tx.conn.execute(owed.limit(1)).first() is not None,
+    )
+
+
+def _goes_on(tx: Transaction, conversation_id: ConversationId) -> Any:
+    """The conversation, or the one it was merged into. Held."""
+    conversation = locked(tx, conversation_id)
+    while conversation.merged_into_id is not None:
+        conversation = locked(tx, ConversationId(conversation.merged_into_id))
+    return conversation
 
 
 def _start_again(tx: Transaction, conversation_id: ConversationId, call: Any, talked_to: datetime) -> bool:

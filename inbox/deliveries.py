@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from inbox import resolutions
 from inbox.errors import BadInput, NotFound
 from inbox.events import ConversationChanged, DeliveryChanged, ReplyWritten
 from inbox.store import outbox
@@ -146,6 +147,7 @@ def try_again(tx: Transaction, entry_id: EntryId, *, by: OperatorId, now: dateti
         tx.conn.execute(
             update(Conversation).where(Conversation.id == conversation_id).values(status=Status.PENDING, unread=0)
         )
+        resolutions.reopened(tx, conversation_id, at=now)
     outbox.replaced(tx, HANDLER, wrote_in, entry_id, now=now)
     tx.record(ReplyWritten(wrote_in, entry_id, row.number, ChannelKind(row.channel)))
     tx.record(ConversationChanged(conversation_id))

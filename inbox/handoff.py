@@ -15,7 +15,8 @@ from sqlalchemy import Connection, Row, func, select, update
 from inbox.errors import AlreadySettled, AlreadyTaken, BadInput, NotAllowed, NotFound
 from inbox.events import ConversationChanged, HandoffChanged
 from inbox.lifecycle import operator_name
-from inbox.store.models import Conversation, Draft, Entry, Handoff, Operator
+from inbox.people import handling
+from inbox.store.models import Conversation, Draft, Entry, Handoff, MissedOffer, Operator
 from inbox.store.transaction import Transaction
 from inbox.timeline import locked, say
 from inbox.vocabulary import ConversationId, EntryKind, HandoffId, HandoffState, OperatorId, Presence
@@ -100,6 +101,7 @@ def hand_off(
             settled_at=None if to is not None else now,
         )
     )
+    handling.left(tx, by, conversation_id, at=now)
     tx.record(HandoffChanged(conversation_id, handoff_id, to, by))
     tx.record(ConversationChanged(conversation_id))
     return handoff_id
@@ -110,6 +112,7 @@ def accept(tx: Transaction, handoff_id: HandoffId, *, by: OperatorId, now: datet
     handoff, conversation = _settle(tx, handoff_id, by, HandoffState.ACCEPTED, now)
     _draft_goes_along(tx, handoff, by, now)
     say(tx, conversation, "handoff_accepted", by=by, now=now, owner_id=by)
+    handling.took(tx, by, conversation, at=now)
     return _announce(tx, handoff)
 
 
@@ -150,6 +153,13 @@ def return_due(tx: Transaction, *, now: datetime) -> int:
         if settled.rowcount != 1:
             continue
         returned += 1
+        tx.insert(
+            MissedOffer,
+            operator_id=handoff.to_operator_id,
+            conversation_id=handoff.conversation_id,
+            offered_at=handoff.offered_at,
+            missed_at=handoff.expires_at,
+        )
         changes: dict[str, Any] = {}
         presence = tx.conn.execute(select(Operator.presence).where(Operator.id == handoff.from_operator_id)).scalar()
         if presence == Presence.OFFLINE and conversation.owner_id == handoff.from_operator_id:

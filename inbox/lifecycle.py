@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from inbox import callback_endings
+from inbox import callback_endings, resolutions
 from inbox.errors import AlreadyTaken, BadInput, NothingWaiting
 from inbox.events import ConversationChanged, HandoffChanged
+from inbox.people import handling
 from inbox.queue_key import NOT_WAITING
 from inbox.store.models import Conversation, Handoff, MailId, Operator, Participant, Tag
 from inbox.store.transaction import Transaction
@@ -72,6 +73,7 @@ def take(tx: Transaction, conversation_id: ConversationId, operator_id: Operator
             return
         raise AlreadyTaken(operator_name(tx.conn, conversation.owner_id))
     say(tx, conversation, "taken", by=operator_id, now=now)
+    handling.took(tx, operator_id, conversation, at=now)
     tx.record(ConversationChanged(conversation_id))
 
 
@@ -95,6 +97,8 @@ def assign(
             return
         raise AlreadyTaken(operator_name(tx.conn, conversation.owner_id))
     withdraw_offers(tx, conversation_id, now=now)
+    if expected is not None:
+        handling.left(tx, expected, conversation_id, at=now)
     name = operator_name(tx.conn, to) if to is not None else ""
     say(tx, conversation, "assigned" if to is not None else "released", by=by, now=now, data={"to": to, "name": name})
     tx.record(ConversationChanged(conversation_id))
@@ -142,6 +146,7 @@ def snooze(
         ledger.pause(tx, conversation_id, at=now, until=until, why=AGREED_SNOOZE)
     else:
         ledger.resume(tx, conversation_id, at=now, why=AGREED_SNOOZE)
+    handling.left(tx, by, conversation_id, at=now)
     tx.record(ConversationChanged(conversation_id))
 
 
@@ -203,6 +208,7 @@ def close(
         snoozed_until=None,
         unread=0,
     )
+    resolutions.resolved(tx, conversation_id, by=by, at=now)
     tx.record(ConversationChanged(conversation_id))
 
 
@@ -218,6 +224,8 @@ def reopen(tx: Transaction, conversation_id: ConversationId, *, by: OperatorId, 
     changes: dict[str, Any] = {}
     closed_at = conversation.closed_at
     mistaken = closed_at is not None and now - closed_at <= TAKE_BACK
+    if mistaken:
+        resolutions.taken_back(tx, conversation_id)
     if mistaken and ledger.take_back(tx, conversation_id, closed_at, at=now) is not None:
         conversation, changes = locked(tx, conversation_id), {"unread": 1}
     say(tx, conversation, "reopened", by=by, now=now, status=Status.OPEN, closed_at=None, spam=False, **changes)
@@ -228,6 +236,7 @@ def mark_spam(tx: Transaction, conversation_id: ConversationId, *, by: OperatorI
     conversation = locked(tx, conversation_id)
     ledger.end(tx, conversation_id, Ending.SPAM, at=now, by=by)
     settle_what_is_open(tx, conversation_id, now=now)
+    resolutions.taken_back(tx, conversation_id)
     say(tx, conversation, "spam", by=by, now=now, status=Status.CLOSED, closed_at=now, spam=True, unread=0)
     tx.record(ConversationChanged(conversation_id))
 
@@ -274,6 +283,7 @@ def merge(tx: Transaction, source: ConversationId, target: ConversationId, *, by
     )
     tx.conn.execute(update(MailId).where(MailId.conversation_id == source).values(conversation_id=target))
     withdraw_offers(tx, source, now=now)
+    handling.settled(tx, source, at=now)
     say(
         tx,
         from_row,
@@ -303,8 +313,9 @@ def merge(tx: Transaction, source: ConversationId, target: ConversationId, *, by
 
 
 def settle_what_is_open(tx: Transaction, conversation_id: ConversationId, *, now: datetime) -> None:
-    """A closed conversation is on offer to nobody and owes no call. The caller holds its row."""
+    """A closed conversation is on offer to nobody, owes no call and gives no work. The caller holds its row."""
     withdraw_offers(tx, conversation_id, now=now)
+    handling.settled(tx, conversation_id, at=now)
     callback_endings.conversation_ended(tx, conversation_id, now=now)
 
 

@@ -6,17 +6,17 @@ A person's reply ends the wait at once; should its delivery fail for good, the w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from inbox import lifecycle
-from inbox.errors import BadInput, CannotReach, NotFound, TimelineMoved
+from inbox import lifecycle, resolutions
+from inbox.errors import AddressFails, BadInput, CannotReach, NotFound, TimelineMoved
 from inbox.events import ConversationChanged, EntryAdded, ReplyWritten
-from inbox.people.contacts import participant_values
+from inbox.people.contacts import failing_among, participant_values
 from inbox.store.models import Attachment, AutoreplyDecision, Conversation, Draft, Entry
 from inbox.store.transaction import Transaction
 from inbox.timeline import Added, NewEntry, append, locked
@@ -46,6 +46,8 @@ class Recipients:
 
     to: Sequence[str] | None = None
     cc: Sequence[str] | None = None
+    sender: str | None = None  # one of the desk's own addresses
+    answers: EntryId | None = None  # the entry that is answered, where it is not the newest
 
 
 class Addressing(Protocol):
@@ -62,12 +64,34 @@ class Addressing(Protocol):
 Addressings = dict[ChannelKind, Addressing]
 
 
+UNDO = timedelta(seconds=8)
+"""So long a mail from the composer waits for somebody to take it back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What stands out in a mail, above or below its words: what we understood, what we did, what we need, by when."""
+
+    understood: str = ""
+    done: str = ""
+    needed: str = ""
+    by: str = ""
+    on_top: bool = False
+
+    def plain(self) -> dict[str, Any]:
+        return {name: value for name in self.__dataclass_fields__ if (value := getattr(self, name))}
+
+    def is_empty(self) -> bool:
+        return not (self.understood.strip() or self.done.strip() or self.needed.strip())
+
+
 @dataclass(frozen=True, slots=True)
 class ReplyDraft:
     """A reply or note about to be written. `key` is made with the draft: sending it twice stores it once.
 
     `seen` is the newest entry the author had on the screen; `even_so` sends although others wrote since.
-    `channel=None` answers over the channel the customer is best reached by.
+    `channel=None` answers over the channel the customer is best reached by. `hold`: so long a mail can be taken back
+    before it leaves. `to_failing`: also to addresses whose last mail came back.
     """
 
     conversation_id: ConversationId
@@ -81,6 +105,10 @@ class ReplyDraft:
     attachments: Sequence[AttachmentId] = ()
     even_so: bool = False
     then: Status = Status.PENDING
+    hold: timedelta = timedelta()
+    block: Block | None = None
+    to_failing: bool = False
+    data: Mapping[str, Any] = field(default_factory=dict)  # what else the entry keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +116,7 @@ class Written:
     entry_id: EntryId
     number: int
     duplicate: bool = False
+    leaves_at: datetime | None = None  # until then it can be taken back
 
 
 def reply(tx: Transaction, draft: ReplyDraft, *, addressings: Addressings, now: datetime) -> Written:
@@ -95,16 +124,17 @@ def reply(tx: Transaction, draft: ReplyDraft, *, addressings: Addressings, now: 
     before = _written(tx, draft)
     if before is not None:
         return before
-    _check_text(draft.text, draft.attachments)
+    check_text(draft.text, draft.attachments)
     conversation = locked(tx, draft.conversation_id)
     if conversation.merged_into_id is not None:
         raise BadInput("conversation", "This conversation has been merged into another one. Answer there.")
     if not draft.even_so:
-        _refuse_outdated(tx, draft)
+        refuse_outdated(tx, draft)
     channel = draft.channel or reply_channel(tx.conn, conversation)
-    data: dict[str, Any] = {}
-    if channel in addressings:
-        data = addressings[channel](tx.conn, draft.conversation_id, draft.recipients, automatic=False)
+    data = fixed(tx.conn, draft, channel, addressings)
+    leaves_at = now + draft.hold if draft.hold and channel is ChannelKind.EMAIL else None
+    if leaves_at is not None:
+        data |= {"leaves_at": leaves_at.isoformat(), "before": _before(conversation)}
     added = append(
         tx,
         conversation,
@@ -128,13 +158,44 @@ def reply(tx: Transaction, draft: ReplyDraft, *, addressings: Addressings, now: 
         owner_id=conversation.owner_id or draft.operator_id,
     )
     _attach(tx, draft, added)
-    _forget_draft(tx, draft, EntryKind.REPLY)
+    forget_draft(tx, draft, EntryKind.REPLY)
     ledger.end(tx, draft.conversation_id, Ending.ANSWERED, at=now, by=draft.operator_id, entry_id=added.entry_id)
     if draft.then is Status.CLOSED:
         lifecycle.settle_what_is_open(tx, draft.conversation_id, now=now)
-    tx.record(ReplyWritten(draft.conversation_id, added.entry_id, added.number, channel))
+        if conversation.status != Status.CLOSED:
+            resolutions.resolved(tx, draft.conversation_id, by=draft.operator_id, at=now)
+    tx.record(ReplyWritten(draft.conversation_id, added.entry_id, added.number, channel, leaves_at))
     tx.record(ConversationChanged(draft.conversation_id))
-    return Written(added.entry_id, added.number)
+    return Written(added.entry_id, added.number, leaves_at=leaves_at)
+
+
+def fixed(conn: Connection, draft: ReplyDraft, channel: ChannelKind, addressings: Addressings) -> dict[str, Any]:
+    """What the entry keeps besides its words: whom it reaches, fixed now. Raises BadInput, CannotReach, AddressFails."""
+    data = dict(draft.data)
+    if draft.block is not None and not draft.block.is_empty():
+        data["block"] = draft.block.plain()
+    if channel not in addressings:
+        return data
+    data |= addressings[channel](conn, draft.conversation_id, draft.recipients, automatic=False)
+    if channel is ChannelKind.EMAIL and not draft.to_failing:
+        mail = data.get("mail", {})
+        failing = failing_among(conn, [one["address"] for one in (*mail.get("to", ()), *mail.get("cc", ()))])
+        if failing:
+            raise AddressFails(failing)
+    return data
+
+
+def _before(conversation: Row[Any]) -> dict[str, Any]:
+    """What taking the answer back restores."""
+    until = conversation.snoozed_until
+    return {
+        "status": conversation.status,
+        "owner_id": conversation.owner_id,
+        "unread": conversation.unread,
+        "snippet": conversation.snippet,
+        "active_at": conversation.active_at.isoformat(),
+        "snoozed_until": until.isoformat() if until is not None else None,
+    }
 
 
 def note(tx: Transaction, draft: ReplyDraft, *, now: datetime) -> Written:
@@ -142,7 +203,7 @@ def note(tx: Transaction, draft: ReplyDraft, *, now: datetime) -> Written:
     before = _written(tx, draft)
     if before is not None:
         return before
-    _check_text(draft.text, draft.attachments)
+    check_text(draft.text, draft.attachments)
     conversation = locked(tx, draft.conversation_id)
     added = append(
         tx,
@@ -157,7 +218,7 @@ def note(tx: Transaction, draft: ReplyDraft, *, now: datetime) -> Written:
         now=now,
     )
     _attach(tx, draft, added)
-    _forget_draft(tx, draft, EntryKind.NOTE)
+    forget_draft(tx, draft, EntryKind.NOTE)
     tx.record(EntryAdded(draft.conversation_id, added.entry_id, added.number))
     return Written(added.entry_id, added.number)
 
@@ -249,7 +310,7 @@ def channel_of_answer(conn: Connection, conversation_id: ConversationId) -> Chan
     return reply_channel(conn, conversation)
 
 
-def _refuse_outdated(tx: Transaction, draft: ReplyDraft) -> None:
+def refuse_outdated(tx: Transaction, draft: ReplyDraft) -> None:
     newest = tx.conn.execute(
         select(Entry.number)
         .where(
@@ -265,7 +326,7 @@ def _refuse_outdated(tx: Transaction, draft: ReplyDraft) -> None:
         raise TimelineMoved(draft.seen, newest)
 
 
-def _check_text(text: str, attachments: Sequence[AttachmentId]) -> None:
+def check_text(text: str, attachments: Sequence[AttachmentId]) -> None:
     if not text.strip() and not attachments:
         raise BadInput("text", "Write something before you send.")
     if len(text) > MAX_TEXT_CHARS:
@@ -306,7 +367,7 @@ def _attach(tx: Transaction, draft: ReplyDraft, added: Added) -> None:
         raise BadInput("attachments", "An attachment is gone or belongs to another entry. Attach it again.")
 
 
-def _forget_draft(tx: Transaction, draft: ReplyDraft, kind: EntryKind) -> None:
+def forget_draft(tx: Transaction, draft: ReplyDraft, kind: EntryKind) -> None:
     tx.conn.execute(
         delete(Draft).where(
             Draft.conversation_id == draft.conversation_id,

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, select, update
 
 from inbox.callback_rows import announce, held, refusal, settle
 from inbox.errors import BadInput, NotFound
-from inbox.people import contacts
+from inbox.people import contacts, handling
 from inbox.people.contacts import AddressLine
 from inbox.reply import Addressings, Recipients, ReplyDraft, Written, reply
 from inbox.store.models import Address, Call, Callback, CallbackAttempt, Contact, Conversation, Entry, Operator
@@ -170,6 +170,7 @@ def send_summary(
             data={"callback": callback_id, "other": target},
             status=Status.PENDING,
         )
+    handling.left(tx, operator_id, ConversationId(conversation.id), at=now)
     announce(tx, conversation, callback)
     return written
 
@@ -192,6 +193,7 @@ def waive_summary(
     )
     data = {"callback": callback_id, "reason": reason.strip()[:300]}
     say(tx, conversation, "summary_waived", by=operator_id, now=now, data=data)
+    handling.left(tx, operator_id, ConversationId(conversation.id), at=now)
     announce(tx, conversation, callback)
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
+from inbox import resolutions
 from inbox.errors import NotFound
 from inbox.events import EntryAdded
+from inbox.people import handling
 from inbox.queue_key import queue_key
 from inbox.store.models import Conversation, Entry, table
 from inbox.store.prepared import Prepared
@@ -25,6 +27,7 @@ from inbox.vocabulary import (
     EntryId,
     EntryKind,
     OperatorId,
+    Status,
 )
 
 SNIPPET_CHARS = 140
@@ -121,6 +124,10 @@ def append(tx: Transaction, conversation: Any, entry: NewEntry, *, now: datetime
             arrival_id=entry.arrival_id,
         )
     )
+    if entry.operator_id is not None:
+        handling.active(tx, entry.operator_id, ConversationId(conversation.id), at=now)
+    if conversation.status == Status.CLOSED and changes.get("status", Status.CLOSED) != Status.CLOSED:
+        resolutions.reopened(tx, ConversationId(conversation.id), at=now)
     return Added(entry_id, number)
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from inbox import callback_timers, handoff, lifecycle, visitor_leaving
 from inbox.clock import Clock
 from inbox.events import AnyEvent, MessageReceived
+from inbox.people import handling
 from inbox.store.database import Database
 from inbox.store.transaction import Transaction
 from inbox.waits import ledger
@@ -40,6 +41,7 @@ TIMERS: Sequence[Timer] = (
     Timer("snoozes", lifecycle.next_wake, lifecycle.wake_due),
     Timer("visitors", visitor_leaving.next_leaving, visitor_leaving.leaving_due),
     Timer("callbacks", callback_timers.next_due, callback_timers.fire_due),
+    Timer("handling", handling.next_idle, handling.end_idle),
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from inbox.events import ConversationChanged
+from inbox.people import handling
 from inbox.store.models import Conversation
 from inbox.store.transaction import Transaction
 from inbox.timeline import say
@@ -107,6 +108,7 @@ def leaving_due(tx: Transaction, *, now: datetime, limit: int = 200) -> int:
                 visitor_left_at=None,
                 unread=0,
             )
+            handling.settled(tx, conversation_id, at=now)
         tx.record(ConversationChanged(conversation_id))
     return len(rows)
 

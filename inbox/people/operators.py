@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from inbox.errors import BadInput, NotAllowed, NotFound
 from inbox.events import PresenceChanged
+from inbox.people import handling, presence_record
 from inbox.people.contacts import fold
 from inbox.store.models import Conversation, Operator, OperatorSession
 from inbox.store.transaction import Transaction
@@ -66,7 +67,7 @@ def add(
 ) -> OperatorId:
     """Make an account. Raises BadInput when the address is taken or no address."""
     value = _checked_email(tx.conn, email)
-    return OperatorId(
+    operator_id = OperatorId(
         tx.insert(
             Operator,
             email=value,
@@ -81,6 +82,8 @@ def add(
             created_at=now,
         )
     )
+    presence_record.presence_changed(tx, operator_id, Presence.OFFLINE, at=now)
+    return operator_id
 
 
 def get(conn: Connection, operator_id: OperatorId) -> OperatorRecord:
@@ -166,7 +169,7 @@ def set_account(
     if disabled != (row.disabled_at is not None):
         values["disabled_at"] = now if disabled else None
     if disabled:
-        values |= {"presence": Presence.OFFLINE, "presence_since": now}
+        set_presence(tx, operator_id, Presence.OFFLINE, now=now)
         tx.conn.execute(
             update(OperatorSession)
             .where(OperatorSession.operator_id == operator_id, OperatorSession.ended_at.is_(None))
@@ -204,6 +207,9 @@ def set_presence(tx: Transaction, operator_id: OperatorId, presence: Presence, *
         .values(presence=presence, presence_since=now)
     )
     if changed.rowcount:
+        presence_record.presence_changed(tx, operator_id, presence, at=now)
+        if presence in (Presence.AWAY, Presence.OFFLINE):
+            handling.left_everything(tx, operator_id, at=now)
         tx.record(PresenceChanged(operator_id))
     return bool(changed.rowcount)
 
