@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from inbox.store import report_triggers
 from inbox.store.storable import String, Text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -200,6 +201,7 @@ class Conversation(Base):
     visitor_away_at: Mapped[datetime | None]  # the visitor's last window closed; None: one is open, or never was
     unread_since: Mapped[datetime | None]  # chat answers lie unread since then, and the visitor is away
     source: Mapped[dict[str, Any]] = mapped_column(default=dict)  # page, support address, line …
+    touchpoint_id: Mapped[int | None] = mapped_column(ForeignKey("touchpoints.id"))
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("conversations.id"))
     __table_args__ = (
         Index("ix_conversations_queue", "status", "queue_key", "id"),
@@ -761,3 +763,56 @@ class PushSubscription(Base):
     auth: Mapped[str] = mapped_column(String(60))
     user_agent: Mapped[str] = mapped_column(String(300), default="")
     created_at: Mapped[datetime]
+
+
+# --- reports --------------------------------------------------------------------------------------------------------
+
+
+class Touchpoint(Base):
+    """By which page of a site, support address or telephone line customers come."""
+
+    __tablename__ = "touchpoints"
+    __table_args__ = (UniqueConstraint("channel", "name"),)
+    id: Mapped[int] = _id()
+    channel: Mapped[str] = mapped_column(String(10))
+    name: Mapped[str] = mapped_column(String(200))
+
+
+class ReportSeal(Base):
+    """One row: what began before this moment is counted by packs; triggers note every later change to it."""
+
+    __tablename__ = "report_seals"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    sealed_before: Mapped[datetime]
+
+
+class ReportChange(Base):
+    """How often the rows of a sealed day were changed. Written by triggers alone: inbox/store/report_triggers.py."""
+
+    __tablename__ = "report_changes"
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    day: Mapped[int] = mapped_column(Integer, primary_key=True)  # days since 1970, in UTC
+    changes: Mapped[int] = mapped_column(BigInteger)
+
+
+class ReportPack(Base):
+    """What reports need of one day's rows, packed. It counts only while `changes` is what `ReportChange` says."""
+
+    __tablename__ = "report_packs"
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    day: Mapped[int] = mapped_column(Integer, primary_key=True)
+    changes: Mapped[int] = mapped_column(BigInteger)
+    layout: Mapped[int] = mapped_column(Integer)  # of `data`
+    facts: Mapped[int] = mapped_column(Integer)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ReportMail(Base):
+    """The weekly mails that have been put on their way: one row for each week, so that none goes out twice."""
+
+    __tablename__ = "report_mails"
+    week: Mapped[str] = mapped_column(String(10), primary_key=True)  # the Monday it tells of, ISO
+    made_at: Mapped[datetime]
+
+
+report_triggers.follow(Base.metadata)
