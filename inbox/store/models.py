@@ -676,6 +676,66 @@ class MailId(Base):
     __table_args__ = (Index("ix_mail_ids_message_id", "message_id"),)
 
 
+class PlannedReply(Base):
+    """An answer that leaves at a chosen time. Only then it becomes an entry; until then it ends no wait."""
+
+    __tablename__ = "planned_replies"
+    __table_args__ = (
+        Index(
+            "ix_planned_replies_due",
+            "send_at",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+    )
+    id: Mapped[int] = _id()
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
+    operator_id: Mapped[int] = mapped_column(ForeignKey("operators.id"))
+    client_key: Mapped[str] = mapped_column(String(100), unique=True)  # made with the draft
+    state: Mapped[str] = mapped_column(String(10))
+    send_at: Mapped[datetime]
+    seen: Mapped[int] = mapped_column(Integer)  # newest entry its author had on the screen
+    text: Mapped[str] = mapped_column(Text, default="")
+    data: Mapped[dict[str, Any]] = mapped_column(default=dict)  # chosen recipients, files, what follows the sending
+    held_because: Mapped[str | None] = mapped_column(String(20))
+    entry_id: Mapped[int | None] = mapped_column(ForeignKey("entries.id"))  # what it became
+    created_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+
+class DeskMail(Base):
+    """A mail that the desk writes by itself to one person: reports, surveys. It stands in no timeline."""
+
+    __tablename__ = "desk_mails"
+    id: Mapped[int] = _id()
+    client_key: Mapped[str] = mapped_column(String(200), unique=True)  # the same key is one mail
+    topic: Mapped[str] = mapped_column(String(40))  # what somebody can unsubscribe from
+    address: Mapped[str] = mapped_column(String(400))
+    name: Mapped[str] = mapped_column(String(200), default="")
+    language: Mapped[str] = mapped_column(String(10), default="en")
+    subject: Mapped[str] = mapped_column(String(1000))
+    text: Mapped[str] = mapped_column(Text)
+    html: Mapped[str | None] = mapped_column(Text)
+    message_id: Mapped[str] = mapped_column(String(998), index=True)
+    conversation_id: Mapped[int | None] = mapped_column(ForeignKey("conversations.id"), index=True)
+    delivery: Mapped[str] = mapped_column(String(10))
+    said: Mapped[str] = mapped_column(String(1000), default="")  # the mail server's last words
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    sent_at: Mapped[datetime | None]
+
+
+class MailStop(Base):
+    """An address that gets no more mail of a topic; the topic "" stands for all that the desk writes by itself."""
+
+    __tablename__ = "mail_stops"
+    __table_args__ = (UniqueConstraint("address", "topic"),)
+    id: Mapped[int] = _id()
+    address: Mapped[str] = mapped_column(String(320))  # folded
+    topic: Mapped[str] = mapped_column(String(40))
+    reason: Mapped[str] = mapped_column(String(20))
+    at: Mapped[datetime]
+
+
 class AutoreplyDecision(Base):
     """What the automatic reply decided, and why: shown on the conversation."""
 
