@@ -122,39 +122,60 @@ _CLEANER = nh3.Cleaner(
 )
 
 
-def new_text_of(html: str) -> str | None:
-    """Text above quoted history, found by its markup in any language; None when there is no history, nothing above
-    it, or the writer's words lie below or between."""
+@dataclass(frozen=True, slots=True)
+class NewText:
+    """The writer's own words; `is_above` the history, else below it."""
+
+    text: str
+    is_above: bool
+
+
+def new_text_of(html: str) -> NewText | None:
+    """What is not quoted history, found by its markup in any language; None when there is no history, nothing beside
+    it, or the writer's words lie between."""
     if not is_within_guard(html):
         return None
     tree = LexborHTMLParser(without_hidden(html))
     body = tree.body
-    begin = _history(body) if body is not None else None
-    if body is None or begin is None:
+    found = _history(body) if body is not None else None
+    if body is None or found is None:
         return None
-    _drop_from(begin)
-    return text_of(body.inner_html or "").rstrip(" \n\u00a0-") or None
+    begin, is_all_below = found
+    if is_all_below or not _words_after(begin):
+        _drop_from(begin)
+        text = text_of(body.inner_html or "").rstrip(" \n\u00a0-")
+        return NewText(text, True) if text else None
+    _drop_to(begin)
+    text = text_of(body.inner_html or "").strip()
+    return NewText(text, False) if text and body.css_first("blockquote") is None else None
 
 
-def _history(body: LexborNode) -> LexborNode | None:
+def _history(body: LexborNode) -> tuple[LexborNode, bool] | None:
+    """The first element of the history, and whether everything below belongs to it."""
     for selector in _MARKS:
         found = body.css_first(selector)
         if found is not None:
-            following = found.next
-            while following is not None and following.tag == "-text":
-                following = following.next
-            is_prefix = following is not None and following.tag == "blockquote"
-            if is_prefix and following is not None and _words_after(following):
+            following = _next_element(found)
+            if _is_forward(found):
                 return None
-            return None if _is_forward(found) else found
+            if following is not None and following.tag == "blockquote" and _words_after(following):
+                return following, False  # words below a quote are the writer's
+            return found, True
     for selector in _WRAPPERS:
         found = body.css_first(selector)
         if found is not None:
-            return None if _is_forward(found) or _words_after(found) else found
+            return None if _is_forward(found) else (found, False)
     for node in body.css("div[style]"):
         if _OUTLOOK_BORDER.search(node.attributes.get("style") or "") and ":" in (node.text(deep=True) or ""):
-            return node
+            return node, True
     return None
+
+
+def _next_element(node: LexborNode) -> LexborNode | None:
+    following = node.next
+    while following is not None and following.tag == "-text":
+        following = following.next
+    return following
 
 
 def _is_forward(node: LexborNode) -> bool:
@@ -180,6 +201,21 @@ def _is_signature(node: LexborNode) -> bool:
     if node.tag == "-text":
         return False
     return "signature" in f"{node.attributes.get('class')} {node.attributes.get('id')}".lower()
+
+
+def _drop_to(node: LexborNode) -> None:
+    """Everything up to and with `node`."""
+    current: LexborNode | None = node
+    while current is not None and current.tag not in ("body", "html"):
+        parent = current.parent
+        earlier = current.prev
+        while earlier is not None:
+            before = earlier.prev
+            earlier.decompose()
+            earlier = before
+        if current is node:
+            current.decompose()
+        current = parent
 
 
 def _drop_from(node: LexborNode) -> None:

@@ -33,6 +33,7 @@ from channels.email.subjects import is_forward
 log = structlog.get_logger(__name__)
 
 NOBODY = MailAddress("", "")
+_WORD = re.compile(r"\w+")
 _LANGUAGE = re.compile(r"^\s*([A-Za-z]{2,3})\b")
 _LIST_POST = re.compile(r"<mailto:([^>?\s]{3,320})")
 _BARE_SOURCE = re.compile(
@@ -117,7 +118,7 @@ def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) 
         thread_topic=topic,
         language=_language(headers),
         text=text,
-        folds=_folds(text, html if content.is_only_html() else None, subject),
+        folds=_folds(text, html, subject, only_html=content.is_only_html()),
         html=cleaned.html if cleaned else None,
         remote_images=cleaned.remote_images if cleaned else 0,
         attachments=tuple(content.attachments),
@@ -132,15 +133,49 @@ def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) 
     )
 
 
-def _folds(text: str, html: str | None, subject: str) -> Folds:
-    """By the words of the text; where the mail is HTML only and they say nothing, by its markup."""
-    found = folds(text, is_forward=is_forward(subject)) if text else Folds()
-    if html is None or found.quoted_from is not None or is_forward(subject):
+_QUOTE_MARKUP = re.compile(
+    r"<blockquote|gmail_quote|divRplyFwdMsg|appendonsend|yahoo_quoted|moz-cite-prefix|OLK_SRC|border-top:|stopSpelling|"
+    r"protonmail_quote|tutanota_quote|mail-editor-reference|reply-intro|replyHeader|isReplyContent|zmail_extra|"
+    r"__QUOTED_TEXT__|zwchr|name=.quote",
+    re.IGNORECASE,
+)
+
+
+def _folds(text: str, html: str | None, subject: str, *, only_html: bool) -> Folds:
+    """By the words of the text; where they say nothing, by the markup of the HTML, in whatever language."""
+    if not text:
+        return Folds()
+    forward = is_forward(subject)
+    found = folds(text, is_forward=forward)
+    if html is None or found.quoted_from is not None or forward or not _QUOTE_MARKUP.search(html):
         return found
     new = new_text_of(html)
-    if new is None or len(new) >= len(text) or not text.startswith(new):
+    if new is None:
         return found
-    return Folds(quoted_from=len(new), signature_from=folds(new).signature_from)
+    if new.is_above:
+        end = _end_of_words(text, new.text)
+        if end is None or not text[end:].strip():
+            return found
+        return Folds(quoted_from=end, signature_from=folds(text[:end]).signature_from)
+    if only_html and text.endswith(new.text) and len(new.text) < len(text):
+        return Folds(quoted_from=0, quoted_until=len(text) - len(new.text))
+    return found
+
+
+def _end_of_words(text: str, beginning: str) -> int | None:
+    """Where in `text` the words of `beginning` end; None when it begins with other words."""
+    if text.startswith(beginning):
+        return len(beginning)
+    wanted = _WORD.findall(beginning)
+    end = count = 0
+    for word, found in zip(wanted, _WORD.finditer(text), strict=False):
+        if found[0] != word:
+            return None
+        end, count = found.end(), count + 1
+    if not wanted or count < len(wanted):
+        return None
+    line = text.find("\n", end)
+    return len(text) if line < 0 else line
 
 
 def _digest(author: MailAddress, headers: Headers, text: str, html: str | None, content: Content) -> str:

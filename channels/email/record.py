@@ -82,10 +82,26 @@ class Protection(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """Character offsets into the full text: new words in [0, quoted_from) except [signature_from, quoted_from)."""
+    """Character offsets into the full text. History is [quoted_from, quoted_until), to the end when there is no
+    `quoted_until`; the signature goes from `signature_from` to the history or, below it, to the end."""
 
     quoted_from: int | None = None
+    quoted_until: int | None = None
     signature_from: int | None = None
+
+    def apart(self, text: str) -> tuple[str, str]:
+        """The writer's own words, and the signature."""
+        history = len(text) if self.quoted_from is None else self.quoted_from
+        until = len(text) if self.quoted_until is None else self.quoted_until
+        above, below = text[:history], text[until:]
+        signature = ""
+        if self.signature_from is not None:
+            if self.signature_from < history:
+                above, signature = text[: self.signature_from], text[self.signature_from : history]
+            elif self.signature_from >= until:
+                below, signature = text[until : self.signature_from], text[self.signature_from :]
+        own = [part.strip("\n") for part in (above.rstrip(), below.rstrip()) if part.strip()]
+        return "\n\n".join(own), signature.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +140,8 @@ class InboundMail:
 
     @property
     def new_text(self) -> str:
-        """The writer's own words, without quoted history."""
-        end = self.folds.quoted_from
-        return self.text if end is None else self.text[:end].rstrip()
+        """The writer's own words, without quoted history and signature."""
+        return self.folds.apart(self.text)[0]
 
 
 class AddressData(TypedDict):
@@ -139,6 +154,26 @@ class ReportData(TypedDict):
     action: str
     status: str
     words: str
+
+
+class AuthenticationData(TypedDict):
+    """Words of RFC 8601; `by` is the host that found them, or "desk"."""
+
+    spf: str
+    dkim: str
+    dmarc: str
+    by: str
+    spf_domain: NotRequired[str]
+    dkim_domain: NotRequired[str]
+    policy: NotRequired[str]  # what the author's domain asks for mail that fails
+
+
+class SuspicionData(TypedDict):
+    """`why`: dmarc_fail, lookalike or new_reply_to, and the domains it is about."""
+
+    why: str
+    domain: NotRequired[str]
+    known: NotRequired[str]
 
 
 class MailData(TypedDict):
@@ -167,6 +202,12 @@ class MailData(TypedDict):
     continues: NotRequired[int]  # a conversation closed too long ago to be reopened by this mail
     named_other: NotRequired[int]  # a conversation this mail's ids name and which its author may not join
     subject_changed: NotRequired[str]  # the conversation's subject, when this mail has another
+    authentication: NotRequired[AuthenticationData]
+    suspicious: NotRequired[list[SuspicionData]]  # shown with a banner; nothing happens by itself until it is trusted
+    left_out: NotRequired[list[AddressData]]  # would take part, had the mail not been suspicious
+    trusted_by: NotRequired[int]  # the operator who said that a suspicious mail is what it seems
+    newcomers: NotRequired[list[str]]  # recipients who have not seen the mail that is answered
+    quotes: NotRequired[bool]  # False: the mail that is answered is not quoted below
     support_address: NotRequired[str]  # which of our addresses it came to
     list_post: NotRequired[str]
     cids: NotRequired[dict[str, str]]  # Content-ID → safe attachment name, for inline pictures

@@ -53,9 +53,8 @@ def _of_its_values(mail: InboundMail) -> list[str]:
         found.append(f"an unsafe file name: {names!r:.300}")
     if "\x00" in mail.text or (mail.html and "\x00" in mail.html):
         found.append("NUL")
-    for offset in (mail.folds.quoted_from, mail.folds.signature_from):
-        if offset is not None and not mail.text[:offset].strip():
-            found.append("nothing remains unfolded")
+    if mail.text.strip() and not mail.new_text.strip():
+        found.append("nothing remains unfolded")
     if mail.html and (unsafe := _unsafe(mail.html)):
         found.append(f"unsafe HTML: {unsafe}")
     try:

@@ -230,10 +230,12 @@ def test_the_guard_lets_ordinary_mail_through() -> None:
 @given(st.text(max_size=400), st.booleans())
 def test_folding_never_takes_everything_and_stays_inside_the_text(text: str, forward: bool) -> None:
     found = folds(text, is_forward=forward)
-    for offset in (found.quoted_from, found.signature_from):
-        assert offset is None or 0 < offset <= len(text)
-    if found.quoted_from is not None:
-        assert text[: found.quoted_from].strip()
+    for offset in (found.quoted_from, found.quoted_until, found.signature_from):
+        assert offset is None or 0 <= offset <= len(text)
+    new, signature = found.apart(text)
+    assert new.strip() or not text.strip()
+    assert set(new.split()) <= set(text.split())
+    assert signature in text
 
 
 NASTY = st.text(max_size=120) | st.text(alphabet='\r\n\x00\x1b :<>@,;"\\=?äé漢😀abc', max_size=60)

@@ -16,8 +16,7 @@ OWN = frozenset({"help@shop.example"})
 
 
 def seen(mail: InboundMail) -> dict[str, Any]:
-    signature_end = mail.folds.quoted_from if mail.folds.quoted_from is not None else len(mail.text)
-    new = mail.text[: signature_end if mail.folds.signature_from is None else mail.folds.signature_from].rstrip()
+    new, signature = mail.folds.apart(mail.text)
     return {
         "subject": mail.subject,
         "author": mail.author.address,
@@ -30,7 +29,7 @@ def seen(mail: InboundMail) -> dict[str, Any]:
         "text": mail.text,
         "new_text": new,
         "html": mail.html or "",
-        "signature": "" if mail.folds.signature_from is None else mail.text[mail.folds.signature_from : signature_end],
+        "signature": signature,
         "attachments": [[one.name, one.media_type] for one in mail.attachments],
         "machine": mail.machine.kind.value if mail.machine else None,
         "silence": mail.silence,
