@@ -151,7 +151,7 @@ class Address(Base):
     value: Mapped[str] = mapped_column(String(320))
     written: Mapped[str] = mapped_column(String(400))
     failing_since: Mapped[datetime | None]  # a permanent delivery failure
-    shows_images: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())  # remote ones, unasked
+    shows_images: Mapped[bool] = mapped_column(Boolean, server_default=false())  # remote ones, unasked
     created_at: Mapped[datetime]
 
 
@@ -624,7 +624,19 @@ class Arrival(Base):
     reason: Mapped[str] = mapped_column(String(1000), default="")
     entry_id: Mapped[int | None] = mapped_column(ForeignKey("entries.id"))
     settled_at: Mapped[datetime | None]
-    __table_args__ = (Index("ix_arrivals_state", "state", "id"),)
+    reason_word: Mapped[str | None] = mapped_column(String(60))  # how the reason begins, to count by
+    __table_args__ = (
+        Index("ix_arrivals_state", "state", "id"),
+        Index(
+            "ix_arrivals_aside",
+            "state",
+            "source",
+            "reason_word",
+            "id",
+            sqlite_where=text("state IN ('tray', 'set_aside')"),
+            postgresql_where=text("state IN ('tray', 'set_aside')"),
+        ),
+    )
 
 
 class Outbox(Base):
@@ -734,6 +746,73 @@ class MailStop(Base):
     topic: Mapped[str] = mapped_column(String(40))
     reason: Mapped[str] = mapped_column(String(20))
     at: Mapped[datetime]
+
+
+class WatchedMailbox(Base):
+    """A mailbox on a mail server: how far it has been read, how it does, and which process watches it."""
+
+    __tablename__ = "watched_mailboxes"
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)  # as configured
+    folder: Mapped[str] = mapped_column(String(255), default="")
+    uid_validity: Mapped[int | None] = mapped_column(BigInteger)  # None: never connected
+    last_uid: Mapped[int | None] = mapped_column(BigInteger)
+    moved_at: Mapped[datetime | None]  # when `last_uid` was set
+    first_validity: Mapped[int | None] = mapped_column(BigInteger)  # up to `first_uid` all was there before us
+    first_uid: Mapped[int | None] = mapped_column(BigInteger)
+    first_at: Mapped[datetime | None]
+    connected: Mapped[bool] = mapped_column(Boolean, default=False)
+    state_since: Mapped[datetime | None]
+    trouble: Mapped[str] = mapped_column(String(20), default="")
+    said: Mapped[str] = mapped_column(String(500), default="")  # the server's own words
+    mail_at: Mapped[datetime | None]  # when the newest mail was taken
+    leased_by: Mapped[str] = mapped_column(String(60), default="")
+    leased_until: Mapped[datetime | None]
+
+
+class MailAccount(Base):
+    """An account at a provider to which somebody has consented: its tokens, encrypted, and how it does."""
+
+    __tablename__ = "mail_accounts"
+    name: Mapped[str] = mapped_column(String(380), primary_key=True)  # "google:help@shop.example"
+    connected_as: Mapped[str] = mapped_column(String(320), default="")  # who signed in at the provider
+    tokens: Mapped[str] = mapped_column(Text, default="")
+    expires_at: Mapped[datetime | None]  # of the access token
+    connected_at: Mapped[datetime | None]
+    connected_by: Mapped[int | None] = mapped_column(ForeignKey("operators.id"))
+    trouble: Mapped[str] = mapped_column(String(20), default="")
+    said: Mapped[str] = mapped_column(String(500), default="")
+    trouble_at: Mapped[datetime | None]
+    leased_by: Mapped[str] = mapped_column(String(60), default="")  # who is asking for new tokens
+    leased_until: Mapped[datetime | None]
+
+
+class MailJob(Base):
+    """Work on a whole mailbox: taking old mail in, comparing. `result` is for people; a lease that ran out goes on."""
+
+    __tablename__ = "mail_jobs"
+    id: Mapped[int] = _id()
+    kind: Mapped[str] = mapped_column(String(10))
+    mailbox: Mapped[str] = mapped_column(String(60), index=True)
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    state: Mapped[str] = mapped_column(String(10))
+    total: Mapped[int] = mapped_column(Integer, default=0)
+    done: Mapped[int] = mapped_column(Integer, default=0)
+    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    error: Mapped[str] = mapped_column(String(1000), default="")
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("operators.id"))
+    created_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+    leased_by: Mapped[str] = mapped_column(String(60), default="")
+    leased_until: Mapped[datetime | None]
+    __table_args__ = (
+        Index(
+            "ix_mail_jobs_open",
+            "id",
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+    )
 
 
 class AutoreplyDecision(Base):
