@@ -173,7 +173,7 @@ def needed_c(work: Work, goal: Goal) -> int:
 
 @lru_cache(8192)
 def needed_a(work: Work, goal: Goal, patience_s: float | None) -> int:
-    """The same by Erlang A. People may be fewer than the load, because customers leave; `goal.most_left` limits that."""
+    """The same by Erlang A. It may be fewer than the load, because customers leave; `goal.most_left` limits that."""
     if patience_s is None:
         return needed_c(work, goal)
     if work.load <= 0:
