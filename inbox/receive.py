@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from sqlalchemy import bindparam, insert, select, update
 
+from inbox import touchpoints
 from inbox.events import ConversationChanged, MessageReceived
 from inbox.people import contacts
 from inbox.people.contacts import AddressLine, Known, Sender
@@ -62,6 +63,7 @@ class Incoming:
     answer_by: ChannelKind | None = None
     cc: Sequence[AddressLine] = ()
     stranger: bool = False
+    takes_part: bool = True  # False: it joins, but its sender and `cc` do not become participants by it
     data: Mapping[str, Any] = field(default_factory=dict)
     source: Mapping[str, Any] = field(default_factory=dict)
     attachments: Sequence[AttachmentId] = ()
@@ -90,7 +92,7 @@ def receive(tx: Transaction, incoming: Incoming, *, now: datetime) -> Received:
     conversation_id = ConversationId(conversation.id)
     number = conversation.last_number + 1
     starts_wait = incoming.starts_wait and not conversation.spam  # what people called spam stays put away
-    if began or incoming.conversation_id is not None:
+    if began or (incoming.conversation_id is not None and incoming.takes_part):
         _join(tx, conversation_id, incoming, known, number, now, began=began)
     for line in incoming.sender.claimed:
         _note_claim(tx, conversation_id, known, line, now)
@@ -174,7 +176,7 @@ _SEEN = Prepared(
 
 _CONVERSATION_COLUMNS = (
     "contact_id", "subject", "status", "spam", "channel", "language", "priority", "last_number", "snippet", "version",
-    "created_at", "active_at", "queue_key", "unread", "reply_token", "visitor_seen", "source",
+    "created_at", "active_at", "queue_key", "unread", "reply_token", "visitor_seen", "source", "touchpoint_id",
 )  # fmt: skip
 
 _BEGIN = Prepared(
@@ -228,6 +230,7 @@ def _conversation(tx: Transaction, incoming: Incoming, known: Known, now: dateti
             reply_token=uuid4().hex,
             visitor_seen=0,
             source=dict(incoming.source),
+            touchpoint_id=touchpoints.ensure(tx, incoming.channel, incoming.source),
         ),
         True,
     )
