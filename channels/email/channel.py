@@ -10,6 +10,8 @@ from datetime import timedelta
 from channels.background import running
 from channels.channel import Channel
 from channels.email.addressing import EmailAddressing
+from channels.email.authentication import SenderChecks
+from channels.email.dns import Dns
 from channels.email.imap import MailboxState, watching
 from channels.email.intake_worker import IntakeWorker
 from channels.email.listener import Ports, listening
@@ -40,12 +42,16 @@ def email_channel(
     *,
     house: str = "",
     status: EmailStatus | None = None,
+    dns: Dns | None = None,
 ) -> Channel:
     """`house`: the name under every signature. `status` is kept up to date while the channel runs."""
     state = status if status is not None else EmailStatus()
     state.outgoing = settings.outgoing is not None
     reopen_for = None if settings.reopen_days is None else timedelta(days=settings.reopen_days)
-    worker = IntakeWorker(db, clock, folder, settings.own_addresses(), reopen_for=reopen_for)
+    checks = None
+    if settings.check_senders:
+        checks = SenderChecks(dns or settings.dns.dns(), settings.trusted_hosts, settings.listener.own_networks)
+    worker = IntakeWorker(db, clock, folder, settings.own_addresses(), reopen_for=reopen_for, checks=checks)
 
     @asynccontextmanager
     async def listener() -> AsyncIterator[None]:

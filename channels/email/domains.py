@@ -1,4 +1,4 @@
-"""Whose a domain is: the organisational domain of RFC 7489, 3.2, by the public suffix list that comes with a package."""
+"""Whose a domain is: the organisational domain of RFC 7489, 3.2, by the public suffix list a package brings along."""
 
 from __future__ import annotations
 

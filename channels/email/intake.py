@@ -11,12 +11,27 @@ from typing import Any
 from sqlalchemy import Connection
 
 from channels.email.addresses import MailAddress, fold, is_usable, without_plus
-from channels.email.record import AddressData, InboundMail, MachineKind, MailAttachment, MailData
+from channels.email.authentication import Authentication
+from channels.email.domains import domain_of, organisation
+from channels.email.record import (
+    AddressData,
+    Folds,
+    InboundMail,
+    MachineKind,
+    MailAttachment,
+    MailData,
+    ReportAction,
+    SuspicionData,
+)
 from channels.email.subjects import base_subject
+from channels.email.suspicion import suspicions
 from channels.email.threading import Decision, Outcome, decide, own_id, thread_index_id
-from inbox import deliveries, mail_ids
+from inbox import deliveries, mail_ids, mail_stops
+from inbox.deliveries import Answer
 from inbox.errors import BadInput
 from inbox.mail_ids import KnownMail
+from inbox.mail_stops import StopReason
+from inbox.mail_trust import is_doubtful
 from inbox.people import contacts
 from inbox.people.contacts import AddressLine, Sender
 from inbox.receive import Incoming, receive
@@ -32,8 +47,16 @@ from inbox.vocabulary import (
     ConversationId,
     EntryId,
     EntryKind,
+    RecipientState,
 )
 
+_REPORTED = {
+    ReportAction.FAILED: RecipientState.BOUNCED,
+    ReportAction.DELAYED: RecipientState.HELD_UP,
+    ReportAction.DELIVERED: RecipientState.SENT,
+    ReportAction.RELAYED: RecipientState.SENT,
+    ReportAction.EXPANDED: RecipientState.SENT,
+}
 _ANSWERS_NOBODY = frozenset({MachineKind.AUTOMATIC_REPLY, MachineKind.CHALLENGE, MachineKind.OWN})
 
 
@@ -50,6 +73,7 @@ class Understood:
 
     mail: InboundMail
     files: Sequence[StoredFile]
+    authentication: Authentication | None = None  # None: nothing is known about its sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +97,9 @@ class _DeskLookups:
 
     def by_token(self, token: str) -> ConversationId | None:
         return mail_ids.by_token(self._conn, token)
+
+    def split_off_from(self, conversation_id: ConversationId) -> ConversationId | None:
+        return mail_ids.split_off_from(self._conn, conversation_id)
 
     def is_participant(self, conversation_id: ConversationId, folded: str) -> bool:
         return mail_ids.is_participant(self._conn, conversation_id, folded)
@@ -183,6 +210,14 @@ def _receive(
         before = mail_ids.subject_of(tx.conn, decision.conversation_id)
         if base_subject(before) != base_subject(mail.subject):
             data["subject_changed"] = before
+    if understood.authentication is not None:
+        data["authentication"] = understood.authentication.data()
+    doubts = _doubts(tx.conn, understood, decision, own_addresses)
+    if doubts:
+        data["suspicious"] = doubts
+        data["left_out"] = [_address(one) for one in (author, *others)]
+        data.setdefault("silence", doubts[0]["why"])
+        others = ()
     is_machine = mail.machine is not None
     ids = [
         attachments.add(tx, one.stored, uploaded_by="email", now=now, content_id=one.content_id or None)
@@ -202,6 +237,7 @@ def _receive(
             starts_wait=_starts_wait(mail, joins=joins),
             cc=[AddressLine(AddressKind.EMAIL, one.address) for one in others],
             stranger=decision.stranger,
+            takes_part=not doubts,
             data={"mail": data, "thread": decision.evidence},
             source={"support_address": support} if support else {},
             attachments=ids,
@@ -213,13 +249,32 @@ def _receive(
         return Placed(ArrivalState.SET_ASIDE, Outcome.COPY, received.conversation_id, received.entry_id)
     conversation_id = received.conversation_id
     mail_ids.register(tx, own_id(mail), conversation_id, entry_id=received.entry_id, ours=False, digest=mail.digest)
-    if not decision.stranger and decision.named_other is None:
+    if not decision.stranger and decision.named_other is None and not doubts:
         # Awaited parents: an answer that overtook the mail it answers, or its sibling, finds the way by them.
         for parent in dict.fromkeys((*mail.in_reply_to[:1], *mail.references[-1:])):
             mail_ids.register(tx, parent, conversation_id, entry_id=None, ours=False)
         if mail.thread_root:
             mail_ids.register(tx, thread_index_id(mail.thread_root), conversation_id, entry_id=None, ours=False)
     return Placed(ArrivalState.PLACED, decision.evidence, conversation_id, received.entry_id)
+
+
+def _doubts(
+    conn: Connection, understood: Understood, decision: Decision, own_addresses: Collection[str]
+) -> list[SuspicionData]:
+    joined = decision.conversation_id if decision.outcome is Outcome.JOIN else None
+    participants = [] if joined is None else contacts.participant_values(conn, joined, AddressKind.EMAIL)
+    found = suspicions(
+        understood.mail, understood.authentication, own_addresses=own_addresses, participants=participants
+    )
+    if joined is None or all(one["why"] != "new_reply_to" for one in found):
+        return found
+    before = {
+        organisation(domain_of(fold(to["address"])))
+        for one in mail_ids.mails(conn, joined, limit=50)
+        if not is_doubtful(one.data)
+        for to in one.data.get("mail", {}).get("reply_to", ())
+    }
+    return [one for one in found if one["why"] != "new_reply_to" or organisation(one["domain"]) not in before]
 
 
 def _is_long_closed(
@@ -248,8 +303,7 @@ def _report(
     """What a report says is shown at the very mail; only recipients that mail really went to are believed."""
     sent = mail_ids.mail(tx.conn, entry_id)
     sent_data: Mapping[str, Any] = sent.data.get("mail", {}) if sent is not None else {}
-    to = {fold(one["address"]) for one in sent_data.get("to", ())}
-    everybody = to | {fold(one["address"]) for one in sent_data.get("cc", ())}
+    everybody = {fold(one["address"]) for one in (*sent_data.get("to", ()), *sent_data.get("cc", ()))}
     believed = [one for one in (mail.report.recipients if mail.report else ()) if fold(one.address) in everybody]
     added = say(
         tx,
@@ -261,22 +315,25 @@ def _report(
         text=mail.new_text[:4000],
         data={"mail": mail_data(mail, ()), "about": entry_id},
     )
-    final = [one for one in believed if one.is_final]
-    for one in final:
-        contacts.mark_failing(tx, AddressLine(AddressKind.EMAIL, one.address), now=now)
-    if sent is not None and final:
-        said = {fold(one.address): f"550 {one.words or one.status or one.action}"[:300] for one in final}
-        answers = {
-            one["address"]: said[fold(one["address"])]
-            for one in (*sent_data["to"], *sent_data["cc"])
-            if fold(one["address"]) in said
-        }
-        # Sent again, the mail must go to them too, although the next server took it the first time.
-        deliveries.note_answers(tx, entry_id, answers)
-    failed_to = [one for one in final if fold(one.address) in to]
-    if failed_to:
-        words = "; ".join(f"{one.address}: {one.words or one.status or one.action}" for one in failed_to)
-        deliveries.failed_for_good(tx, entry_id, words[:1000], now=now)
+    written = (one["address"] for one in (*sent_data.get("to", ()), *sent_data.get("cc", ())))
+    as_written = {fold(one): one for one in written}
+    deliveries.reported(
+        tx,
+        entry_id,
+        {
+            as_written[fold(one.address)]: Answer(state, one.words or one.status or one.action)
+            for one in believed
+            if (state := _REPORTED.get(one.action)) is not None
+        },
+        now=now,
+    )
+    for one in believed:
+        if one.is_final:
+            contacts.mark_failing(tx, AddressLine(AddressKind.EMAIL, one.address), now=now)
+    if mail.machine is not None and mail.machine.kind is MachineKind.COMPLAINT:
+        complained = {one.address for one in believed} or (everybody if len(everybody) == 1 else set())
+        for address in complained:
+            mail_stops.stop(tx, address, mail_stops.EVERYTHING, StopReason.COMPLAINED, now=now)
     return Placed(ArrivalState.PLACED, Outcome.REPORT, conversation_id, added.entry_id)
 
 
@@ -331,13 +388,10 @@ def mail_data(mail: InboundMail, files: Sequence[StoredFile]) -> MailData:
         data["references"] = list(mail.references)
     if mail.in_reply_to:
         data["in_reply_to"] = list(mail.in_reply_to)
-    folds = mail.folds
-    if folds.quoted_from is not None or folds.signature_from is not None:
-        end = folds.quoted_from if folds.quoted_from is not None else len(mail.text)
-        start = folds.signature_from if folds.signature_from is not None else end
-        data["new_text"] = mail.text[: min(start, end)].rstrip()
-        if start < end:
-            data["signature"] = mail.text[start:end].strip()[:2000]
+    if mail.folds != Folds():
+        data["new_text"], signature = mail.folds.apart(mail.text)
+        if signature:
+            data["signature"] = signature[:2000]
     if mail.remote_images:
         data["remote_images"] = mail.remote_images
     if mail.machine is not None:
@@ -352,12 +406,17 @@ def mail_data(mail: InboundMail, files: Sequence[StoredFile]) -> MailData:
         ]
     if mail.invitation:
         data["invitation"] = True
+    if mail.appointment is not None:
+        data["appointment"] = _appointment(mail.appointment)
     if mail.protection:
         data["protection"] = mail.protection.value
     if mail.notes:
         data["notes"] = list(mail.notes)
     if mail.list_post:
         data["list_post"] = mail.list_post
+    if mail.thread_index:
+        data["thread_index"] = mail.thread_index
+        data["thread_topic"] = mail.thread_topic
     cids = {one.content_id: one.stored.name for one in files if one.content_id}
     if cids:
         data["cids"] = cids
@@ -366,3 +425,18 @@ def mail_data(mail: InboundMail, files: Sequence[StoredFile]) -> MailData:
 
 def _address(one: MailAddress) -> AddressData:
     return {"name": one.name, "address": one.address}
+
+
+def _appointment(one: Appointment) -> AppointmentData:
+    data: AppointmentData = {"method": one.method.value, "title": one.title}
+    if one.starts is not None:
+        data["starts"] = one.starts.date().isoformat() if one.all_day else one.starts.isoformat()
+    if one.ends is not None:
+        data["ends"] = one.ends.date().isoformat() if one.all_day else one.ends.isoformat()
+    if one.place:
+        data["place"] = one.place
+    if one.organiser:
+        data["organiser"] = one.organiser
+    if one.repeats:
+        data["repeats"] = True
+    return data

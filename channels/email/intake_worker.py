@@ -15,6 +15,7 @@ from types import TracebackType
 
 import structlog
 
+from channels.email.authentication import SenderChecks
 from channels.email.intake import Understood, place, store_files
 from channels.email.parse import parse
 from inbox.clock import Clock
@@ -39,7 +40,10 @@ AFTER_TROUBLE = timedelta(seconds=2)
 
 @dataclass(slots=True)
 class _Reading:
+    """`parsed` comes first; `understood` waits for other people's name servers, too."""
+
     arrival: ArrivalRecord
+    parsed: asyncio.Future[Understood]
     understood: asyncio.Future[Understood]
 
 
@@ -54,8 +58,10 @@ class IntakeWorker:
         own_addresses: Collection[str],
         *,
         reopen_for: timedelta | None = None,
+        checks: SenderChecks | None = None,
     ) -> None:
         self._db, self._clock, self._folder, self._own = db, clock, folder, own_addresses
+        self._checks = checks
         self._reopen_for = reopen_for
         self._woken = asyncio.Event()
         self._busy: set[int] = set()
@@ -65,6 +71,8 @@ class IntakeWorker:
 
     async def __aenter__(self) -> IntakeWorker:
         self._parsers = ThreadPoolExecutor(PARSERS, thread_name_prefix="mail-parser")
+        if self._checks is not None:
+            await self._checks.__aenter__()
         return self
 
     async def __aexit__(
@@ -74,6 +82,8 @@ class IntakeWorker:
             late.cancel()
         if self._parsers is not None:
             self._parsers.shutdown(wait=False, cancel_futures=True)
+        if self._checks is not None:
+            await self._checks.__aexit__(kind, error, trace)
 
     def wake(self, happened: Sequence[AnyEvent]) -> None:
         if any(isinstance(one, ArrivalKept) and one.source.startswith(SOURCES) for one in happened):
@@ -121,15 +131,20 @@ class IntakeWorker:
         assert self._parsers is not None, "use it in an `async with`"
         loop = asyncio.get_running_loop()
         readings = [
-            _Reading(one, loop.run_in_executor(self._parsers, _understand, one, self._own, self._folder))
+            self._reading(one, loop.run_in_executor(self._parsers, _understand, one, self._own, self._folder))
             for one in waiting
         ]
         self._busy.update(one.arrival.id for one in readings)
         placing: list[asyncio.Task[None]] = []
+        patience = LETS_OTHERS_PASS_SECONDS  # with the name servers of all these mails together
         try:
             for reading in readings:
-                done, _ = await asyncio.wait({reading.understood}, timeout=LETS_OTHERS_PASS_SECONDS)
-                if not done:
+                await asyncio.wait({reading.parsed}, timeout=LETS_OTHERS_PASS_SECONDS)
+                if reading.parsed.done() and not reading.understood.done():
+                    began = loop.time()
+                    await asyncio.wait({reading.understood}, timeout=max(0.0, patience))
+                    patience -= loop.time() - began
+                if not reading.understood.done():
                     late = loop.create_task(self._place_late(reading), name="late-mail")
                     self._late.add(late)
                     late.add_done_callback(self._late.discard)
@@ -146,6 +161,18 @@ class IntakeWorker:
         except BaseException:
             self._busy.clear()
             raise
+
+    def _reading(self, arrival: ArrivalRecord, parsed: asyncio.Future[Understood]) -> _Reading:
+        if self._checks is None:
+            return _Reading(arrival, parsed, parsed)
+        return _Reading(arrival, parsed, asyncio.ensure_future(self._checked(self._checks, arrival, parsed)))
+
+    async def _checked(
+        self, checks: SenderChecks, arrival: ArrivalRecord, parsed: asyncio.Future[Understood]
+    ) -> Understood:
+        understood = await parsed
+        found = await checks(arrival.raw, arrival.source, arrival.envelope, understood.mail.author.address)
+        return understood if found is None else replace(understood, authentication=found)
 
     async def _place_late(self, reading: _Reading) -> None:
         done, _ = await asyncio.wait({reading.understood}, timeout=GIVES_UP_SECONDS)

@@ -44,6 +44,7 @@ def keep_from_smtp(
     sender: str,
     recipients: Sequence[str],
     peer: str,
+    helo: str = "",
     digest: str,
     now: datetime,
 ) -> Kept:
@@ -55,7 +56,7 @@ def keep_from_smtp(
         source=source,
         dedupe_key=f"{source}:{message_id}:{'+'.join(sorted(recipients))[:90]}:{digest}"[:200],
         raw=raw,
-        envelope={"sender": sender, "recipients": list(recipients), "peer": peer},
+        envelope={"sender": sender, "recipients": list(recipients), "peer": peer, "helo": helo},
         now=now,
     )
 

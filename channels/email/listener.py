@@ -131,6 +131,7 @@ class _Handler:
                 sender=_clean(envelope.mail_from or ""),
                 recipients=tuple(dict.fromkeys(_clean(one) for one in envelope.rcpt_tos)),
                 peer=str(session.peer[0]) if session.peer else "",
+                helo=_clean(str(session.host_name or ""))[:255],
                 digest=digest,
                 now=self._clock.now(),
             )

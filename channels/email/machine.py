@@ -206,11 +206,6 @@ def is_spam(facts: Facts) -> str | None:
     return "spam" if flag in ("yes", "true") or status.startswith("yes") else None
 
 
-def fails_authentication(facts: Facts) -> str | None:
-    results = facts.headers.plain("authentication-results").lower().replace(" ", "")
-    return "dmarc_fail" if "dmarc=fail" in results else None
-
-
 def _auto_word(facts: Facts) -> str:
     return facts.headers.plain("auto-submitted").partition(";")[0].partition("(")[0].strip().lower()
 
@@ -240,7 +235,6 @@ _SILENT: tuple[Rule, ...] = (
     answers_go_astray,
     does_not_name_us,
     is_spam,
-    fails_authentication,
 )
 
 

@@ -74,6 +74,34 @@ class MailAttachment:
     inline: bool = False
 
 
+class AppointmentMethod(StrEnum):
+    """What a calendar part wants (RFC 5546). Values are stored."""
+
+    PUBLISH = "publish"
+    REQUEST = "request"
+    REPLY = "reply"
+    ADD = "add"
+    CANCEL = "cancel"
+    REFRESH = "refresh"
+    COUNTER = "counter"
+    DECLINECOUNTER = "declinecounter"
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """A calendar invitation as people read it. Times are UTC; of a whole day only the date counts."""
+
+    method: AppointmentMethod
+    title: str
+    starts: datetime | None
+    ends: datetime | None
+    all_day: bool
+    place: str
+    organiser: str
+    repeats: bool = False
+    attendees: int = 0
+
+
 class Protection(StrEnum):
     NONE = ""
     SIGNED = "signed"
@@ -135,8 +163,10 @@ class InboundMail:
     list_post: str
     list_id: str
     invitation: bool
+    appointment: Appointment | None
     protection: Protection
     notes: tuple[str, ...]
+    thread_index: str = ""  # base64, whole
 
     @property
     def new_text(self) -> str:
@@ -176,6 +206,16 @@ class SuspicionData(TypedDict):
     known: NotRequired[str]
 
 
+class AppointmentData(TypedDict):
+    method: str  # AppointmentMethod
+    title: str
+    starts: NotRequired[str]  # ISO 8601, UTC; the date alone for whole days
+    ends: NotRequired[str]
+    place: NotRequired[str]
+    organiser: NotRequired[str]
+    repeats: NotRequired[bool]
+
+
 class MailData(TypedDict):
     """`entry.data["mail"]` of every entry that came or goes by mail; what a screen needs besides text and html."""
 
@@ -196,6 +236,7 @@ class MailData(TypedDict):
     silence: NotRequired[str]  # why no automatic answer may go out; absent: one may
     report: NotRequired[list[ReportData]]
     invitation: NotRequired[bool]
+    appointment: NotRequired[AppointmentData]
     protection: NotRequired[str]  # Protection
     notes: NotRequired[list[str]]
     stranger: NotRequired[bool]  # joined with one of our ids, was no participant
@@ -210,4 +251,7 @@ class MailData(TypedDict):
     quotes: NotRequired[bool]  # False: the mail that is answered is not quoted below
     support_address: NotRequired[str]  # which of our addresses it came to
     list_post: NotRequired[str]
+    thread_index: NotRequired[str]  # base64; of ours: that of the mail answered
+    thread_topic: NotRequired[str]
+    unsubscribe: NotRequired[str]  # the topic this mail can be unsubscribed from
     cids: NotRequired[dict[str, str]]  # Content-ID → safe attachment name, for inline pictures

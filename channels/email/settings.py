@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from channels.email.addresses import MailAddress, fold, is_usable, without_plus
+from channels.email.authentication import TrustedHosts
+from channels.email.dkim_signing import DkimKey
+from channels.email.dns import Dns, SystemDns
 
 
 class _Table(BaseModel):
@@ -74,6 +78,30 @@ class SupportAddress(_Table):
         return values
 
 
+class DnsSettings(_Table):
+    """Whom to ask about other people's domains."""
+
+    nameservers: tuple[str, ...] = ()  # empty: those of the system
+    port: int = Field(default=53, ge=1, le=65535)
+    timeout_seconds: float = Field(default=3.0, gt=0, le=10)
+
+    @field_validator("nameservers")
+    @classmethod
+    def _are_addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            try:
+                ip_address(value)
+            except ValueError:
+                raise ValueError(f"{value!r} is not the IP address of a name server") from None
+        return values
+
+    def dns(self) -> Dns:
+        return SystemDns(self.nameservers, self.port, self.timeout_seconds)
+
+
+OWN_NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10")
+
+
 class Listener(_Table):
     """The desk's own SMTP and LMTP ports. Port 0 takes a free one; no port, no listener."""
 
@@ -87,6 +115,25 @@ class Listener(_Table):
     idle_seconds: int = Field(default=300, ge=1)
     max_connections: int = Field(default=200, ge=1)
     max_mail_bytes: int = Field(default=50_000_000, ge=10_000)
+    least_free_mb: int = Field(default=500, ge=0)  # with less room on the disk, mail is asked to come later
+    most_waiting_commits: int = Field(default=500, ge=1)
+    own_networks: tuple[str, ...] = OWN_NETWORKS  # our own mail servers: SPF cannot be told from their address
+    authserv_ids: tuple[str, ...] = ()
+    topmost_results: bool = False
+
+    @field_validator("own_networks")
+    @classmethod
+    def _are_networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            try:
+                ip_network(value, strict=False)
+            except ValueError:
+                raise ValueError(f"{value!r} is not a network; write one such as 192.0.2.0/24") from None
+        return values
+
+    @property
+    def trusted_hosts(self) -> TrustedHosts:
+        return TrustedHosts(frozenset(one.lower() for one in self.authserv_ids), self.topmost_results)
 
     @model_validator(mode="after")
     def _key_with_certificate(self) -> Listener:
@@ -108,8 +155,18 @@ class Mailbox(_Table):
     password: Secret
     folder: str = "INBOX"
     import_existing: bool = False  # False: only mail that comes after the first connection
+    authserv_ids: tuple[str, ...] = ()  # whose Authentication-Results count; for Gmail they are known
+    topmost_results: bool = False  # the topmost counts whoever it names: Microsoft 365 names nobody
     poll_seconds: int = Field(default=60, ge=1)  # where the server cannot wait with us
     idle_seconds: int = Field(default=420, ge=1, le=1500)
+
+    @property
+    def trusted_hosts(self) -> TrustedHosts:
+        names = self.authserv_ids or _KNOWN_HOSTS.get(self.host.lower(), ())
+        return TrustedHosts(frozenset(one.lower() for one in names), self.topmost_results)
+
+
+_KNOWN_HOSTS = {"imap.gmail.com": ("mx.google.com",), "imap.googlemail.com": ("mx.google.com",)}
 
 
 class Outgoing(_Table):
@@ -132,6 +189,9 @@ class Outgoing(_Table):
 class EmailSettings(_Table):
     addresses: tuple[SupportAddress, ...] = ()
     listener: Listener = Listener()
+    dns: DnsSettings = DnsSettings()
+    dkim: tuple[DkimKey, ...] = ()
+    check_senders: bool = True  # SPF, DKIM and DMARC of what comes in without a trusted verdict
     mailboxes: tuple[Mailbox, ...] = ()
     outgoing: Outgoing | None = None
     keep_folder: Path = Path("var/outgoing-mail")  # where mail goes as .eml while no server is configured
@@ -164,6 +224,13 @@ class EmailSettings(_Table):
                 if without_plus(fold(one)) == wanted:
                     return MailAddress(support.name, one)
         return None
+
+    def trusted_hosts(self, source: str) -> TrustedHosts:
+        """Whose verdict about senders counts for arrivals from `source` ("smtp", "lmtp", "imap:<mailbox>")."""
+        if not source.startswith("imap:"):
+            return self.listener.trusted_hosts
+        name = source.removeprefix("imap:")
+        return next((one.trusted_hosts for one in self.mailboxes if one.name == name), TrustedHosts())
 
     @property
     def smtp_timeout(self) -> timedelta:

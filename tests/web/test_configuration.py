@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from typer.testing import CliRunner
 
 from inbox.clock import SystemClock
@@ -21,8 +23,16 @@ from web.config import ConfigError
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
 
+def private_key() -> str:
+    key = ed25519.Ed25519PrivateKey.generate()
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
 def problems_of(tmp_path: Path, written: str) -> list[str]:
     path = tmp_path / "config.toml"
+    (tmp_path / "broken.pem").write_text("-----BEGIN PRIVATE KEY-----\nbm8ga2V5\n-----END PRIVATE KEY-----")
     path.write_text(written)
     with pytest.raises(ConfigError) as refused:
         load_config(path)
@@ -37,11 +47,12 @@ def keys_of(model: object, at: str = "") -> set[str]:
 def test_the_example_names_every_key_and_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("VUORO_IMAP_PASSWORD", "VUORO_SMTP_PASSWORD", "VUORO_PBX_SECRET"):
         monkeypatch.setenv(name, "something long enough")
+    monkeypatch.setenv("VUORO_DKIM_KEY", private_key())
     config = load_config(EXAMPLE)
     text = EXAMPLE.read_text()
     tables = [
         config.server, config.store, config.desk, config.security, config.log, config.chat, config.chat.sites[0],
-        config.email, config.email.mailboxes[0], config.email.outgoing, config.phone, config.phone.sources[0],
+        config.email, config.email.mailboxes[0], config.email.outgoing, config.email.dns, config.email.dkim[0], config.phone, config.phone.sources[0],
         config.autoreply,
     ]  # fmt: skip
     missing = [key for table in tables for key in keys_of(table) if key not in text]
@@ -77,6 +88,12 @@ def test_an_empty_file_is_a_desk_with_defaults(tmp_path: Path) -> None:
         ('[[email.mailboxes]]\nname = "a"\nhost = "h"\nusername = "u"\npassword = { env = "NO" }\n'
          '[email]\naddresses = [{ address = "a@b.example" }]', ""),
         ('[email]\naddresses = [{ address = "nobody" }]', "email.addresses[0].address: "),
+        ('[[email.dkim]]\ndomain = "b.example"\nselector = "s"\nkey = "file:broken.pem"',
+         "email.dkim[0].key: this is not a private key in PEM"),
+        ('[[email.dkim]]\ndomain = "b.example"\nselector = "s"\nkey = "file:not-there.pem"',
+         "email.dkim[0].key: cannot read not-there.pem"),
+        ('[email.dns]\nnameservers = ["ns.example"]', "email.dns.nameservers: 'ns.example' is not the IP address"),
+        ('[email.listener]\nown_networks = ["here"]', "email.listener.own_networks: 'here' is not a network"),
         ('[email.outgoing]\nhost = "h"\nusername = "u"\npassword = { env = "NOT_THERE" }',
          "email.outgoing.password: the environment has no NOT_THERE"),
         ('[[phone.sources]]\nname = "pbx"\nsecret = "short"', "phone.sources[0]: "),

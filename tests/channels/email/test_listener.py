@@ -215,13 +215,13 @@ async def run_again(db: Database, arrival_id: int) -> None:
     await db.write(arrivals.run_again, arrival_id)  # type: ignore[arg-type]
 
 
-def deliver_smtp(desk: MailDesk, raw: bytes, *, tls: bool = False) -> None:
+def deliver_smtp(desk: MailDesk, raw: bytes, *, sender: str = "anna@customers.test", tls: bool = False) -> None:
     port = desk.status.ports.smtp
     assert port is not None
     with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
         if tls:
             client.starttls()
-        client.sendmail("anna@customers.test", ["help@desk.test"], raw)
+        client.sendmail(sender, ["help@desk.test"], raw)
 
 
 async def test_starttls_is_offered_with_a_certificate_and_can_be_demanded(
