@@ -38,11 +38,12 @@ class MessageReceived(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReplyWritten(Event):
-    """A public entry by a person or by the automatic reply; it still has to leave the desk."""
+    """A public entry by a person or by the automatic reply; it still has to leave the desk, not before `not_before`."""
 
     entry_id: EntryId
     number: int
     channel: ChannelKind
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,15 @@ class WaitWarned(Event):
 class WaitMissed(Event):
     wait_id: WaitId
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRaised(Event):
+    """The rules say whose screens must tell of a wait. `after`: warning, target or later."""
+
+    wait_id: WaitId
+    after: str
+    operators: tuple[OperatorId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,21 @@ class ArrivalSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmQueued:
+    """An alarm has to leave the desk by push, mail or webhook."""
+
+    notice_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmStepDue:
+    """A later step of the alarm rules may apply to a wait."""
+
+    wait_id: WaitId
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class PresenceChanged:
     operator_id: OperatorId
 
@@ -125,4 +150,4 @@ class HoursChanged:
     """Opening hours, holidays or targets were edited: desk mode and running due times may differ."""
 
 
-AnyEvent = Event | ArrivalKept | ArrivalSettled | PresenceChanged | HoursChanged
+AnyEvent = Event | AlarmQueued | AlarmStepDue | ArrivalKept | ArrivalSettled | PresenceChanged | HoursChanged

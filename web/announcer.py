@@ -15,6 +15,9 @@ from inbox import handoff, queue, reading
 from inbox.clock import Clock
 from inbox.errors import NotFound
 from inbox.events import (
+    AlarmQueued,
+    AlarmRaised,
+    AlarmStepDue,
     AnyEvent,
     ArrivalKept,
     ArrivalSettled,
@@ -26,8 +29,6 @@ from inbox.events import (
     MessageReceived,
     PresenceChanged,
     ReplyWritten,
-    WaitMissed,
-    WaitWarned,
 )
 from inbox.people import operators
 from inbox.store.database import Database
@@ -42,6 +43,7 @@ GATHER_SECONDS = 0.05
 MOST_ROWS = 200
 """Rows in one push; a larger change is sent in several."""
 NOBODY = OperatorId(0)
+ALARM_KINDS = {"warning": "warned", "target": "missed", "later": "later"}
 NAMESPACE = "/desk"
 
 
@@ -51,7 +53,7 @@ class _Changes:
     entries: dict[ConversationId, int] = field(default_factory=dict)  # lowest new number
     deliveries: dict[EntryId, DeliveryChanged] = field(default_factory=dict)
     handoffs: dict[int, HandoffChanged] = field(default_factory=dict)
-    alarms: list[WaitWarned | WaitMissed] = field(default_factory=list)
+    alarms: list[AlarmRaised] = field(default_factory=list)
     operators: bool = False
     hours: bool = False
     tray: bool = False
@@ -117,7 +119,9 @@ class Announcer:
             case DeliveryChanged():
                 changes.deliveries[event.entry_id] = event
                 return
-            case WaitWarned() | WaitMissed():
+            case AlarmQueued() | AlarmStepDue():
+                return
+            case AlarmRaised():
                 changes.alarms.append(event)
             case HandoffChanged():
                 changes.handoffs[event.handoff_id] = event
@@ -183,12 +187,14 @@ class Announcer:
                     change = {"rows": [], "gone": [], "counts": counts, "now": now}
                     await self._emit("rows", change, f"operator:{colleague.id}")
         for alarm in changes.alarms:
-            kind = "warned" if isinstance(alarm, WaitWarned) else "missed"
-            await self._emit(
-                "alarm",
-                {"kind": kind, "conversation_id": alarm.conversation_id, "wait_id": alarm.wait_id, "at": alarm.at},
-                "desk",
-            )
+            told = {
+                "kind": ALARM_KINDS[alarm.after],
+                "conversation_id": alarm.conversation_id,
+                "wait_id": alarm.wait_id,
+                "at": now,
+            }
+            for reader in alarm.operators:
+                await self._emit("alarm", told, f"operator:{reader}")
         for handoff_id, (offer, state) in found.offers.items():
             event = changes.handoffs[handoff_id]
             for operator_id in {event.to_operator_id, event.from_operator_id} - {None}:

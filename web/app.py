@@ -12,11 +12,16 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
 from pydantic import Field
 
+from alarms.push import Push
+from alarms.settings import AlarmSettings
+from alarms.trial import Trial
+from alarms.work import CannotSend, RaiseAlarms, SendHooks, SendMail, SendMails, SendPush
 from autoreply import respond, texts
 from autoreply.settings import AutoreplySettings
 from channels import delivery
@@ -28,17 +33,20 @@ from channels.email.settings import EmailSettings
 from channels.phone.channel import phone_channel
 from channels.phone.settings import PhoneSettings
 from inbox import timers
+from inbox.alarms.notices import SENDERS, STEPS
+from inbox.alarms.rules import Means
 from inbox.clock import Clock, SystemClock
-from inbox.events import MessageReceived, ReplyWritten, WaitStarted, WaitWarned
+from inbox.events import MessageReceived, ReplyWritten, WaitMissed, WaitStarted, WaitWarned
 from inbox.reply import Addressings
 from inbox.store.attachments import AttachmentFolder
 from inbox.store.database import Database, open_database
-from inbox.store.outbox_worker import OutboxWorker
+from inbox.store.outbox_worker import Handle, OutboxWorker
 from inbox.waits import calendar
 from inbox.waits.change_hours import set_hours
 from inbox.waits.hours import ALWAYS
 from inbox.words import Words
 from web import api, keys, pages
+from web.alarm_ways import AlarmWays
 from web.automatic_texts import AutomaticTexts
 from web.config import DeskConfig, read_config
 from web.errors import errors
@@ -58,11 +66,13 @@ WEB = Path(__file__).parent
 
 VIEWERS = web.AppKey("viewers", Viewers)
 EMAIL_STATUS = web.AppKey("email_status", EmailStatus)
+PUSH = web.AppKey("push", Push)
 
 DURABLE: Mapping[type, Sequence[str]] = {
     ReplyWritten: ["delivery"],
     WaitStarted: ["autoreply"],
-    WaitWarned: ["autoreply"],
+    WaitWarned: ["autoreply", STEPS],
+    WaitMissed: [STEPS],
 }
 """What must follow what. Stored in the same commit, worked off until it is done or given up in sight of people."""
 
@@ -77,6 +87,7 @@ class Config(DeskConfig):
     email: EmailSettings = Field(default_factory=EmailSettings)
     phone: PhoneSettings = Field(default_factory=PhoneSettings)
     autoreply: AutoreplySettings = Field(default_factory=AutoreplySettings)
+    alarms: AlarmSettings = Field(default_factory=AlarmSettings)
 
 
 def load_config(path: Path) -> Config:
@@ -138,6 +149,15 @@ def build(config: Config, *, clock: Clock | None = None, db: Database | None = N
         checked=texts.checked,
     )
     app[keys.COUNTRY] = config.phone.default_country
+
+    push = Push(secret, contact=_push_contact(config), services=config.alarms.push_services)
+    app[PUSH] = push
+    app[keys.ALARM_WAYS] = AlarmWays(
+        webhooks=[hook.name for hook in config.alarms.webhooks],
+        push_key=lambda: push.public_key,
+        checked=push.checked,
+        try_out=Trial(db, clock, words, push, _alarm_mail(config), config.alarms.webhooks),
+    )
 
     email_status = EmailStatus()
     app[EMAIL_STATUS] = email_status
@@ -265,14 +285,19 @@ async def _working(app: web.Application, *, channels: Sequence[Channel], config:
         ),
         quiet=QUIET,
     )
+    alarms = _alarms(app, config)
     for told in (watcher.wake, deliveries.wake, answers.wake, desk.announcer, app[WALL].announce):
         db.on_commit(told)
+    for worker in alarms.values():
+        db.on_commit(worker.wake)
     for channel in channels:
         for announce in channel.announce:
             db.on_commit(announce)
     workers.start("timers", watcher.run)
     workers.start("delivery", deliveries.run)
     workers.start("autoreply", answers.run)
+    for name, worker in alarms.items():
+        workers.start(name, worker.run)
     workers.start("presence", desk.heartbeat)
     workers.start("wall", app[WALL].run)
     for channel in channels:
@@ -281,6 +306,35 @@ async def _working(app: web.Application, *, channels: Sequence[Channel], config:
     yield
     await workers.stop()
     await desk.announcer.stop()
+
+
+def _alarms(app: web.Application, config: Config) -> dict[str, OutboxWorker]:
+    """One loop that looks which alarms are due, and one for each way out, so that a slow one holds up no other."""
+    db, clock, words, address = app[keys.DB], app[keys.CLOCK], app[keys.WORDS], config.server.url
+    hooks = config.alarms.webhooks
+    ways: dict[Means, Handle] = {
+        Means.PUSH: SendPush(db, clock, words, app[PUSH]),
+        Means.MAIL: SendMails(db, clock, words, _alarm_mail(config), address=address),
+        Means.WEBHOOK: SendHooks(db, clock, words, hooks, address=address),
+    }
+    senders = {
+        SENDERS[means]: OutboxWorker(db, clock, SENDERS[means], handle, heeds=()) for means, handle in ways.items()
+    }
+    raising = RaiseAlarms(db, clock, hooks, queued=[sender.look for sender in senders.values()])
+    return {STEPS: OutboxWorker(db, clock, STEPS, raising, heeds=(WaitWarned, WaitMissed)), **senders}
+
+
+def _push_contact(config: Config) -> str:
+    if config.alarms.push_contact or config.https:
+        return config.alarms.push_contact or config.server.url
+    return f"mailto:postmaster@{urlsplit(config.server.url).hostname}"
+
+
+def _alarm_mail(config: Config) -> SendMail:
+    async def send(*, to: str, subject: str, text: str) -> None:
+        raise CannotSend("The desk has no mail server to send with.")
+
+    return send
 
 
 async def _hang_up(app: web.Application) -> None:

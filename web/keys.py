@@ -10,6 +10,7 @@ from inbox.reply import Addressings
 from inbox.store.attachments import AttachmentFolder
 from inbox.store.database import Database
 from inbox.words import Words
+from web.alarm_ways import AlarmWays
 from web.automatic_texts import AutomaticTexts
 from web.config import DeskConfig
 from web.live import Desk
@@ -32,6 +33,7 @@ SECRET = web.AppKey("secret", str)
 COUNTRY = web.AppKey("country", str)  # what telephone numbers without a country code mean
 PAGES = web.AppKey("pages", Pages)
 SERVER = web.AppKey("server", DeskServer)
+ALARM_WAYS = web.AppKey("alarm_ways", AlarmWays)
 TEXTS = web.AppKey("texts", AutomaticTexts)
 STATIC = web.AppKey("static", StaticFiles)
 

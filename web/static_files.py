@@ -54,6 +54,10 @@ class StaticFiles:
             raise KeyError(f"no static file {name}")
         return f"/static/{self.version}/{name}"
 
+    def text(self, name: str) -> str:
+        """A script's source. Raises KeyError."""
+        return self._texts[name]
+
     def preloads(self, entry: str) -> list[str]:
         """Addresses of a module and all it imports, so that a browser need not discover them one by one."""
         found: dict[str, None] = {}

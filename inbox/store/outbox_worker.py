@@ -25,18 +25,36 @@ SHARED_SLEEP = timedelta(seconds=1)
 
 
 class OutboxWorker:
-    """`quiet`: events that put nothing into the outbox, so that a busy chat does not make it look all the time."""
+    """`quiet`: events that put nothing into the outbox, so that a busy chat does not make it look all the time.
+
+    `heeds`: the only events that do, where they are few.
+    """
 
     def __init__(
-        self, db: Database, clock: Clock, handler: str, handle: Handle, *, quiet: Collection[type] = ()
+        self,
+        db: Database,
+        clock: Clock,
+        handler: str,
+        handle: Handle,
+        *,
+        quiet: Collection[type] = (),
+        heeds: Collection[type] | None = None,
     ) -> None:
         self._db, self._clock, self._handler, self._handle = db, clock, handler, handle
         self._quiet = frozenset(quiet)
+        self._heeds = None if heeds is None else frozenset(heeds)
         self._woken = asyncio.Event()
 
     def wake(self, happened: Sequence[AnyEvent]) -> None:
-        if not all(type(event) in self._quiet for event in happened):
+        if self._heeds is not None:
+            if any(type(event) in self._heeds for event in happened):
+                self._woken.set()
+        elif not all(type(event) in self._quiet for event in happened):
             self._woken.set()
+
+    def look(self) -> None:
+        """Something was put into the outbox that no event tells of."""
+        self._woken.set()
 
     async def work_off(self) -> int:
         """Handle all that is due now; how many rows that were."""

@@ -45,7 +45,7 @@ def keys_of(model: object, at: str = "") -> set[str]:
 
 
 def test_the_example_names_every_key_and_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("VUORO_IMAP_PASSWORD", "VUORO_SMTP_PASSWORD", "VUORO_PBX_SECRET"):
+    for name in ("VUORO_IMAP_PASSWORD", "VUORO_SMTP_PASSWORD", "VUORO_PBX_SECRET", "VUORO_ON_CALL_SECRET"):
         monkeypatch.setenv(name, "something long enough")
     monkeypatch.setenv("VUORO_DKIM_KEY", private_key())
     config = load_config(EXAMPLE)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 
 def routes() -> Iterable[web.AbstractRouteDef]:
-    from web.pages import account, desk, hours, operators, service, sign_in, texts, tray, wallboard
+    from web.pages import account, alarms, desk, hours, operators, service, sign_in, texts, tray, wallboard
 
-    for module in (service, sign_in, desk, account, hours, texts, operators, tray, wallboard):
+    for module in (service, sign_in, desk, account, alarms, hours, texts, operators, tray, wallboard):
         yield from module.routes

@@ -7,13 +7,14 @@ from typing import Any
 from aiohttp import web
 
 from inbox import audit
+from inbox.alarms import push_subscriptions
 from inbox.errors import BadInput
 from inbox.people import operators, sessions
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import OperatorId, SessionId
 from inbox.words import N_
 from web.api.request import me, now, operator, path_id
-from web.keys import DB, DESK, RATES, SIGNED_IN, WORDS
+from web.keys import ALARM_WAYS, DB, DESK, RATES, SIGNED_IN, WORDS
 from web.pages.forms import fields, see_other, shown_again
 from web.security import (
     LEAST_PASSWORD_CHARS,
@@ -24,7 +25,7 @@ from web.security import (
     posted,
     remote,
 )
-from web.templating import page_response
+from web.templating import page_response, script_data
 
 routes = web.RouteTableDef()
 
@@ -109,6 +110,8 @@ async def _context(request: web.Request) -> dict[str, Any]:
         "themes": THEMES,
         "saved": request.query.get("saved", ""),
         "least_chars": LEAST_PASSWORD_CHARS,
+        "browsers": await request.app[DB].read(push_subscriptions.of_operator, me(request)),
+        "page": script_data(request, push_key=request.app[ALARM_WAYS].push_key()),
     }
 
 

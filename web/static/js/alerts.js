@@ -103,11 +103,15 @@ export function startAlerts() {
     document.title = title.value;
   });
   onAlarm((alarm) => {
-    if (alarm.kind !== "missed") return;
-    passed.add(alarm.conversation_id);
-    announce();
-    const row = rowOf(alarm.conversation_id);
-    if (row && row.owner_id !== null && row.owner_id !== page.operator.id) return;
+    // The rules of the desk have chosen who hears this; a warning makes no sound.
+    if (alarm.kind === "warned") {
+      notify(alarm.conversation_id, t("Somebody waits for an answer"));
+      return;
+    }
+    if (alarm.kind === "missed") {
+      passed.add(alarm.conversation_id);
+      announce();
+    }
     once(() => beep("breach"));
     notify(alarm.conversation_id, t("Somebody has waited too long"));
   });

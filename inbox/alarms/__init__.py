@@ -1,0 +1,1 @@
+"""Who must hear that somebody waits, and what has become of it."""
