@@ -1,4 +1,4 @@
-"""Taking, assigning, snoozing, closing, reopening, merging: none of it is hidden, each leaves a line in the timeline.
+"""Taking, assigning, snoozing, closing, reopening: none of it is hidden, each leaves a line in the timeline.
 
 Who owns a conversation is settled by one conditional update, never by reading first and writing later.
 """
@@ -15,7 +15,7 @@ from inbox.errors import AlreadyTaken, BadInput, NothingWaiting
 from inbox.events import ConversationChanged, HandoffChanged
 from inbox.people import handling
 from inbox.queue_key import NOT_WAITING
-from inbox.store.models import Conversation, Handoff, MailId, Operator, Participant, Tag
+from inbox.store.models import Conversation, Handoff, Operator, Tag
 from inbox.store.transaction import Transaction
 from inbox.timeline import locked, say
 from inbox.vocabulary import (
@@ -263,53 +263,6 @@ def set_tags(
         tx.conn.execute(insert(Tag), [{"conversation_id": conversation_id, "name": n} for n in sorted(wanted)])
     say(tx, conversation, "tags", by=by, now=now, data={"tags": sorted(wanted)})
     tx.record(ConversationChanged(conversation_id))
-
-
-def merge(tx: Transaction, source: ConversationId, target: ConversationId, *, by: OperatorId, now: datetime) -> None:
-    """Let `source` go on in `target`: later answers to either arrive there; the older wait runs on. Raises BadInput."""
-    if source == target:
-        raise BadInput("target", "A conversation cannot be merged with itself.")
-    first, second = (locked(tx, c) for c in sorted((source, target)))
-    from_row, to_row = (first, second) if first.id == source else (second, first)
-    if from_row.merged_into_id is not None or to_row.merged_into_id is not None:
-        raise BadInput("target", "One of the two has been merged already.")
-    ledger.move(tx, source, target, at=now)
-    callback_endings.moved(tx, source, target)
-    known = select(Participant.address_id).where(Participant.conversation_id == target)
-    tx.conn.execute(
-        update(Participant)
-        .where(Participant.conversation_id == source, Participant.address_id.not_in(known))
-        .values(conversation_id=target)
-    )
-    tx.conn.execute(update(MailId).where(MailId.conversation_id == source).values(conversation_id=target))
-    withdraw_offers(tx, source, now=now)
-    handling.settled(tx, source, at=now)
-    say(
-        tx,
-        from_row,
-        "merged_into",
-        by=by,
-        now=now,
-        data={"other": target},
-        status=Status.CLOSED,
-        closed_at=now,
-        merged_into_id=target,
-        unread=0,
-    )
-    changes: dict[str, Any] = {}
-    if from_row.unread or from_row.wait_id is not None:
-        changes = {
-            "unread": to_row.unread + from_row.unread,
-            "status": Status.OPEN,
-            "closed_at": None,
-            "snoozed_until": None,
-            "spam": False,
-        }
-        ledger.resume(tx, target, at=now, why=AGREED_SNOOZE)  # nothing would wake it any more
-        to_row = locked(tx, target)  # with the wait it has now
-    say(tx, to_row, "merged_from", by=by, now=now, data={"other": source, "subject": from_row.subject}, **changes)
-    tx.record(ConversationChanged(source))
-    tx.record(ConversationChanged(target))
 
 
 def settle_what_is_open(tx: Transaction, conversation_id: ConversationId, *, now: datetime) -> None:

@@ -99,6 +99,9 @@ def register(
 ) -> None:
     """Remember an id. Registering the same mail again changes nothing; an awaited id gets its entry."""
     message_id = message_id[:MAX_ID_CHARS]
+    if ours and entry_id is not None:  # it may have been split off while the mail was on its way
+        at = tx.conn.execute(select(Entry.conversation_id).where(Entry.id == entry_id)).scalar()
+        conversation_id = surviving(tx.conn, ConversationId(at if at is not None else conversation_id))
     rows = _REGISTERED.all(tx.conn, message_id=message_id, conversation=conversation_id)
     if any(row.entry_id == entry_id or entry_id is None for row in rows):
         return
@@ -140,6 +143,24 @@ def by_token(conn: Connection, token: str) -> ConversationId | None:
         )
     ).first()
     return None if row is None else _surviving(conn, row)
+
+
+def split_off_from(conn: Connection, conversation_id: ConversationId) -> ConversationId | None:
+    """The conversation this one was split off; None when it began by itself."""
+    lines = conn.execute(
+        select(Entry.data).where(Entry.conversation_id == conversation_id, Entry.kind == EntryKind.STATUS)
+    ).scalars()
+    return next((surviving(conn, data["other"]) for data in lines if data.get("what") == "split_from"), None)
+
+
+def surviving(conn: Connection, conversation_id: ConversationId) -> ConversationId:
+    """The conversation itself, or the one in which it goes on after merging."""
+    row = conn.execute(
+        select(Conversation.id.label("conversation_id"), Conversation.merged_into_id).where(
+            Conversation.id == conversation_id
+        )
+    ).one()
+    return _surviving(conn, row)
 
 
 def reply_token(conn: Connection, conversation_id: ConversationId) -> str:
@@ -218,6 +239,19 @@ def mail(conn: Connection, entry_id: EntryId) -> SentMail | None:
         )
     ).first()
     return None if row is None else _mail(row)
+
+
+def mail_in(conn: Connection, conversation_id: ConversationId, entry_id: EntryId) -> SentMail | None:
+    """A public mail of this conversation, to be answered; None for anything else."""
+    row = conn.execute(
+        select(Entry.id, Entry.number, Entry.kind, Entry.author, Entry.text, Entry.data, Entry.created_at).where(
+            Entry.id == entry_id,
+            Entry.conversation_id == conversation_id,
+            Entry.channel == ChannelKind.EMAIL,
+            Entry.kind.in_((EntryKind.MESSAGE, EntryKind.REPLY)),
+        )
+    ).first()
+    return None if row is None or not row.data.get("mail") else _mail(row)
 
 
 @dataclass(frozen=True, slots=True)

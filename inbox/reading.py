@@ -181,7 +181,7 @@ def open_conversation(conn: Connection, conversation_id: ConversationId, viewer:
         source=head.source,
         merged_into_id=head.merged_into_id,
         entries=entries,
-        more_before=entries[0].number if entries and entries[0].number > 1 else None,
+        more_before=earlier(conn, conversation_id, entries),
         card=card(conn, ContactId(head.contact_id), conversation_id),
         participants=_participants(conn, conversation_id),
         callback=_callback(conn, conversation_id),
@@ -233,6 +233,17 @@ def timeline(
             query = query.where(Entry.number < before)
         rows = list(conn.execute(query.order_by(Entry.number.desc()).limit(limit)))[::-1]
     return _timeline(conn, rows)
+
+
+def earlier(conn: Connection, conversation_id: ConversationId, entries: Sequence[TimelineEntry]) -> int | None:
+    """The number to page from, where something was said before these entries. Splitting leaves gaps in the numbers."""
+    if not entries or entries[0].number <= 1:
+        return None
+    first = entries[0].number
+    found = conn.execute(
+        select(Entry.id).where(Entry.conversation_id == conversation_id, Entry.number < first).limit(1)
+    ).first()
+    return None if found is None else first
 
 
 def entry(conn: Connection, entry_id: EntryId) -> tuple[ConversationId, TimelineEntry]:

@@ -7,7 +7,7 @@ numbers in subjects or bodies least of all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,6 +20,7 @@ from inbox.mail_ids import KnownMail
 from inbox.vocabulary import ConversationId, EntryId
 
 SUBJECT_JOINS_FOR = timedelta(days=30)
+SPLITS_FOLLOWED = 20
 _REPORTS = frozenset({MachineKind.DELIVERY_REPORT, MachineKind.READ_RECEIPT, MachineKind.COMPLAINT})
 
 
@@ -50,6 +51,8 @@ class Lookups(Protocol):
     def find(self, message_ids: Sequence[str]) -> list[KnownMail]: ...
 
     def by_token(self, token: str) -> ConversationId | None: ...
+
+    def split_off_from(self, conversation_id: ConversationId) -> ConversationId | None: ...
 
     def is_participant(self, conversation_id: ConversationId, folded: str) -> bool: ...
 
@@ -110,7 +113,7 @@ def decide(
         if token and without_plus(address) in own_addresses:
             conversation_id = lookups.by_token(token)
             if conversation_id is not None:
-                return join(conversation_id, "reply_token")
+                return join(_split_off(conversation_id, parents, known, lookups), "reply_token")
 
     named_other: ConversationId | None = None
     for message_id in parents:
@@ -140,6 +143,23 @@ def decide(
                 if base_subject(subject) == wanted:
                     return Decision(Outcome.JOIN, "subject", conversation_id)
     return Decision(Outcome.NEW, "new", named_other=named_other)
+
+
+def _split_off(
+    token_of: ConversationId, parents: Sequence[str], known: Mapping[str, Sequence[KnownMail]], lookups: Lookups
+) -> ConversationId:
+    """Mails keep the token with which they left; when they were split off since, their answers follow them."""
+    for message_id in parents:
+        for one in known.get(message_id, ()):
+            if one.entry_id is None:
+                continue
+            found: ConversationId | None = one.conversation_id
+            for _ in range(SPLITS_FOLLOWED):
+                if found is None or found == token_of:
+                    break
+                found = lookups.split_off_from(found)
+            return one.conversation_id if found == token_of else token_of
+    return token_of
 
 
 def _recipients(mail: InboundMail, envelope_recipients: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ between lets the lease run out and the row is tried again; handlers are therefor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -156,6 +156,18 @@ def replaced(tx: Transaction, handler: str, conversation_id: ConversationId, ent
     ids = [row.id for row in rows if row.payload.get("entry_id") == entry_id]
     if ids:
         tx.conn.execute(update(Outbox).where(Outbox.id.in_(ids)).values(state=OutboxState.DONE, settled_at=now))
+
+
+def moved(tx: Transaction, source: ConversationId, target: ConversationId, entry_ids: Collection[int]) -> None:
+    """Entries went to another conversation: what must still follow from them follows from there."""
+    for row in tx.conn.execute(
+        select(Outbox.id, Outbox.payload).where(
+            Outbox.conversation_id == source, Outbox.state.in_((OutboxState.QUEUED, OutboxState.GIVEN_UP))
+        )
+    ).all():
+        if row.payload.get("entry_id") in entry_ids:
+            payload = {**row.payload, "conversation_id": target}
+            tx.conn.execute(update(Outbox).where(Outbox.id == row.id).values(conversation_id=target, payload=payload))
 
 
 def run_again(tx: Transaction, job_id: OutboxId, *, now: datetime) -> None:

@@ -73,10 +73,12 @@ def start(
     entry_id: EntryId | None,
     at: datetime,
     team_id: int | None = None,
+    announced: bool = True,
 ) -> WaitId | None:
     """Begin a wait unless one is running (writing again keeps the place). The id of the new wait, else None.
 
-    The caller holds the conversation's row, so two messages cannot both begin one.
+    The caller holds the conversation's row, so two messages cannot both begin one. `announced=False`: nothing follows
+    from it, for the customer was heard when they wrote.
     """
     if running(tx, conversation_id) is not None:
         return None
@@ -105,7 +107,8 @@ def start(
     )
     _line(tx, wait_id, at, WaitStep.STARTED, {"channel": channel, "entry": entry_id})
     _show(tx, conversation_id, wait_id=wait_id, since=at, warn_at=warn_at, due_at=due_at)
-    tx.record(WaitStarted(conversation_id, wait_id, entry_id, channel))
+    if announced:
+        tx.record(WaitStarted(conversation_id, wait_id, entry_id, channel))
     return wait_id
 
 
@@ -250,8 +253,16 @@ def move(tx: Transaction, source: ConversationId, target: ConversationId, *, at:
         return
     if staying is not None:
         end(tx, target, Ending.MERGED, at=at)
-    tx.conn.execute(update(Wait).where(Wait.id == moving.id).values(conversation_id=target))
-    _line(tx, WaitId(moving.id), at, WaitStep.MOVED, {"from": source, "to": target})
+    carry(tx, WaitId(moving.id), source, target, at=at)
+
+
+def carry(tx: Transaction, wait_id: WaitId, source: ConversationId, target: ConversationId, *, at: datetime) -> None:
+    """Splitting and merging: one wait, running or ended, belongs to `target` from now on. Its start stays."""
+    tx.conn.execute(update(Wait).where(Wait.id == wait_id).values(conversation_id=target))
+    _line(tx, wait_id, at, WaitStep.MOVED, {"from": source, "to": target})
+    moving = running(tx, target)
+    if moving is None or moving.id != wait_id:
+        return
     _show(tx, source, wait_id=None, since=None, warn_at=None, due_at=None)
     _show(tx, target, wait_id=moving.id, since=moving.started_at, warn_at=moving.warn_at, due_at=moving.due_at)
 

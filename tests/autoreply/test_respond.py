@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from autoreply.respond import HANDLER, presentable
-from inbox import callbacks, lifecycle, settings
+from inbox import callbacks, merging, settings
 from inbox.clock import ManualClock
 from inbox.errors import CannotReach
 from inbox.people.contacts import AddressLine
@@ -229,7 +229,7 @@ async def test_a_merged_wait_is_answered_where_it_went(desk: AnsweringDesk, cloc
     await desk.settle()
     await desk.reply(kept.conversation_id, ann, "Done")
     moved = await desk.mail("Second matter")
-    await desk.db.write(lifecycle.merge, moved.conversation_id, kept.conversation_id, by=ann, now=clock.now())
+    await desk.db.write(merging.merge, moved.conversation_id, kept.conversation_id, by=ann, now=clock.now())
     await desk.settle()
     assert await desk.said(moved.conversation_id) == []
     assert (await desk.decisions(kept.conversation_id))[-1].text_name == "greeting"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from inbox import callback_list, callbacks, lifecycle
+from inbox import callback_list, callbacks, lifecycle, merging
 from inbox.callback_list import CallbackLine
 from inbox.callbacks import Slot
 from inbox.calls import record_call
@@ -379,7 +379,7 @@ async def test_what_is_owed_goes_along_when_conversations_are_merged(
     database: Database, clock: ManualClock, owed: CallbackLine, ann: OperatorId
 ) -> None:
     other = await second_call(database, clock)
-    await database.write(lifecycle.merge, owed.conversation_id, other, by=ann, now=clock.now())
+    await database.write(merging.merge, owed.conversation_id, other, by=ann, now=clock.now())
     assert (await now_of(database, owed)).conversation_id == other
 
 

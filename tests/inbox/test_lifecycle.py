@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from inbox import callbacks, handoff, lifecycle
+from inbox import callbacks, handoff, lifecycle, merging
 from inbox.clock import ManualClock
 from inbox.errors import AlreadyTaken, BadInput, NotFound, NothingWaiting
 from inbox.reading import open_conversation
@@ -190,7 +190,7 @@ async def test_merging_keeps_the_older_wait_the_people_and_the_call_that_is_owed
     clock.advance(timedelta(minutes=1))
     newer = await desk.mail("Second", from_="b@shop.example", subject="B")
     await desk.db.write(callbacks.create, older.conversation_id, number="+358401234567", now=clock.now())
-    await desk.db.write(lifecycle.merge, older.conversation_id, newer.conversation_id, by=ann, now=clock.now())
+    await desk.db.write(merging.merge, older.conversation_id, newer.conversation_id, by=ann, now=clock.now())
     row = await desk.row(newer.conversation_id)
     assert (row.waiting_since, row.unread, row.status) == (began, 2, Status.OPEN)
     view = await desk.db.read(open_conversation, newer.conversation_id, ann)
@@ -209,8 +209,8 @@ async def test_two_merges_in_both_directions_at_once_do_not_lose_a_conversation(
     one, two = await desk.mail("One", subject="A"), await desk.mail("Two", subject="B")
     ids = (one.conversation_id, two.conversation_id)
     results = await asyncio.gather(
-        desk.db.write(lifecycle.merge, *ids, by=ann, now=clock.now()),
-        desk.db.write(lifecycle.merge, *ids[::-1], by=ann, now=clock.now()),
+        desk.db.write(merging.merge, *ids, by=ann, now=clock.now()),
+        desk.db.write(merging.merge, *ids[::-1], by=ann, now=clock.now()),
         return_exceptions=True,
     )
     assert sorted(type(r).__name__ for r in results) == ["BadInput", "NoneType"]
@@ -221,10 +221,10 @@ async def test_nothing_is_merged_with_itself_or_twice(desk: VerbDesk, clock: Man
     ann = await desk.operator("Ann")
     one, two = await desk.mail("One", subject="A"), await desk.mail("Two", subject="B")
     with pytest.raises(BadInput):
-        await desk.db.write(lifecycle.merge, one.conversation_id, one.conversation_id, by=ann, now=clock.now())
-    await desk.db.write(lifecycle.merge, one.conversation_id, two.conversation_id, by=ann, now=clock.now())
+        await desk.db.write(merging.merge, one.conversation_id, one.conversation_id, by=ann, now=clock.now())
+    await desk.db.write(merging.merge, one.conversation_id, two.conversation_id, by=ann, now=clock.now())
     with pytest.raises(BadInput):
-        await desk.db.write(lifecycle.merge, one.conversation_id, two.conversation_id, by=ann, now=clock.now())
+        await desk.db.write(merging.merge, one.conversation_id, two.conversation_id, by=ann, now=clock.now())
 
 
 @pytest.mark.parametrize("snoozed_is_kept", [True, False])
@@ -239,7 +239,7 @@ async def test_merging_what_was_put_away_with_what_is_open_leaves_nobody_without
     await desk.db.write(lifecycle.snooze, put_away.conversation_id, tomorrow, by=ann, now=clock.now(), agreed=True)
     ids = (put_away.conversation_id, other.conversation_id)
     source, target = ids[::-1] if snoozed_is_kept else ids
-    await desk.db.write(lifecycle.merge, source, target, by=ann, now=clock.now())
+    await desk.db.write(merging.merge, source, target, by=ann, now=clock.now())
     row = await desk.row(target)
     assert (row.status, row.paused, row.due_at is not None) == (Status.OPEN, False, True)
 
@@ -253,7 +253,7 @@ async def test_who_waits_for_a_call_is_seen_after_a_merge_into_a_closed_conversa
     new = await desk.mail("New", subject="B")
     await desk.reply(new.conversation_id, ann, "We will ring you")
     await desk.db.write(callbacks.create, new.conversation_id, number="+358401234567", now=clock.now(), by=ann)
-    await desk.db.write(lifecycle.merge, new.conversation_id, old.conversation_id, by=ann, now=clock.now())
+    await desk.db.write(merging.merge, new.conversation_id, old.conversation_id, by=ann, now=clock.now())
     row = await desk.row(old.conversation_id)
     assert (row.status, row.waiting_since is not None) == (Status.OPEN, True)
 
@@ -261,7 +261,7 @@ async def test_who_waits_for_a_call_is_seen_after_a_merge_into_a_closed_conversa
 async def test_what_was_merged_away_is_not_brought_back_empty(desk: VerbDesk, clock: ManualClock) -> None:
     ann = await desk.operator("Ann")
     one, two = await desk.mail("One", subject="A"), await desk.mail("Two", subject="B")
-    await desk.db.write(lifecycle.merge, one.conversation_id, two.conversation_id, by=ann, now=clock.now())
+    await desk.db.write(merging.merge, one.conversation_id, two.conversation_id, by=ann, now=clock.now())
     with pytest.raises(BadInput):
         await desk.db.write(lifecycle.reopen, one.conversation_id, by=ann, now=clock.now())
     later = clock.now() + timedelta(hours=1)

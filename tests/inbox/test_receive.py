@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from inbox import lifecycle, receive
+from inbox import lifecycle, merging, receive
 from inbox.clock import ManualClock
 from inbox.errors import NotFound
 from inbox.people.contacts import AddressLine, Sender
@@ -136,7 +136,7 @@ async def test_what_people_called_spam_stays_put_away(desk: VerbDesk, clock: Man
 async def test_a_message_to_a_merged_conversation_arrives_where_it_went(desk: VerbDesk, clock: ManualClock) -> None:
     ann = await desk.operator("Ann")
     kept, gone = await desk.mail("One", subject="A"), await desk.mail("Two", subject="B")
-    await desk.db.write(lifecycle.merge, gone.conversation_id, kept.conversation_id, by=ann, now=clock.now())
+    await desk.db.write(merging.merge, gone.conversation_id, kept.conversation_id, by=ann, now=clock.now())
     again = await desk.mail("Three", conversation_id=gone.conversation_id)
     assert again.conversation_id == kept.conversation_id
 

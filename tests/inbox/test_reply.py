@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from inbox import lifecycle
+from inbox import lifecycle, merging
 from inbox.clock import ManualClock
 from inbox.drafts import save
 from inbox.errors import BadInput, CannotReach, TimelineMoved
@@ -183,7 +183,7 @@ async def test_recipients_are_fixed_when_it_is_sent(desk: VerbDesk) -> None:
         conn: Connection, conversation_id: ConversationId, wanted: Recipients, *, automatic: bool
     ) -> dict[str, Any]:
         asked_for.append((wanted, automatic))
-        return {"mail": {"to": ["ann@shop.example"]}}
+        return {"mail": {"to": [{"name": "", "address": "ann@shop.example"}], "cc": []}}
 
     desk.addressings[ChannelKind.EMAIL] = addressing
     ann = await desk.operator("Ann")
@@ -192,13 +192,14 @@ async def test_recipients_are_fixed_when_it_is_sent(desk: VerbDesk) -> None:
     await desk.reply(asked.conversation_id, ann, "Hi!", recipients=chosen)
     entry = (await desk.timeline(asked.conversation_id))[-1]
     assert asked_for == [(chosen, False)]
-    assert (entry.data["mail"], entry.delivery) == ({"to": ["ann@shop.example"]}, Delivery.QUEUED)
+    assert entry.data["mail"]["to"] == [{"name": "", "address": "ann@shop.example"}]
+    assert entry.delivery is Delivery.QUEUED
 
 
 async def test_a_merged_conversation_is_answered_where_it_went(desk: VerbDesk, clock: ManualClock) -> None:
     ann = await desk.operator("Ann")
     kept, gone = await desk.mail("One", subject="A"), await desk.mail("Two", subject="B")
-    await desk.db.write(lifecycle.merge, gone.conversation_id, kept.conversation_id, by=ann, now=clock.now())
+    await desk.db.write(merging.merge, gone.conversation_id, kept.conversation_id, by=ann, now=clock.now())
     with pytest.raises(BadInput):
         await desk.reply(gone.conversation_id, ann, "Hi!")
 

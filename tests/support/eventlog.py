@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from inbox import deliveries, handoff, lifecycle, receive, reply
+from inbox import deliveries, handoff, lifecycle, merging, receive, reply
 from inbox.clock import ManualClock
 from inbox.people import operators
 from inbox.people.contacts import AddressLine, Sender
@@ -215,7 +215,7 @@ class DrivenDesk:
 
     async def _merge(self, by: str, into: str, **line: Any) -> None:
         await self._write(
-            lifecycle.merge,
+            merging.merge,
             self.conversations[line["in"]],
             self.conversations[into],
             by=await self._operator(by),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection
 
-from inbox import drafts, handoff, lifecycle, reading
+from inbox import drafts, handoff, lifecycle, merging, reading
 from inbox.errors import BadInput, CannotReach
+from inbox.moving import MOST_AT_ONCE
 from inbox.reply import Addressings, Recipients, channel_of_answer
-from inbox.vocabulary import ChannelKind, ConversationId, Ending, EntryKind, OperatorId
+from inbox.store.transaction import Transaction
+from inbox.vocabulary import ChannelKind, ConversationId, Ending, EntryId, EntryKind, OperatorId
+from inbox.words import N_
 from web.api.json import answer
 from web.api.request import Body, body, me, now, path_id, query_number
 from web.keys import ADDRESSINGS, DB, LANGUAGE, WORDS
@@ -141,8 +146,32 @@ class Merge(Body):
 @routes.post("/api/conversations/{id}/merge")
 async def merge(request: web.Request) -> web.Response:
     wanted = await body(request, Merge)
-    await request.app[DB].write(lifecycle.merge, path_id(request), wanted.into, by=me(request), now=now(request))
+    await request.app[DB].write(merging.merge, path_id(request), wanted.into, by=me(request), now=now(request))
     return answer({"ok": True, "conversation_id": wanted.into})
+
+
+class Split(Body):
+    """Chosen entries, or a mail with everything later that answers it."""
+
+    entries: list[EntryId] = Field(default_factory=list, max_length=MOST_AT_ONCE)
+    mail: EntryId | None = Field(None, ge=1, lt=2**63)
+
+
+@routes.post("/api/conversations/{id}/split")
+async def split(request: web.Request) -> web.Response:
+    wanted = await body(request, Split)
+    if (wanted.mail is None) == (not wanted.entries):
+        raise BadInput("entries", N_("Name either entries or one mail."))
+    made = await request.app[DB].write(
+        _split, path_id(request), wanted.entries, wanted.mail, by=me(request), now=now(request)
+    )
+    return answer({"ok": True, "conversation_id": made})
+
+
+@routes.post("/api/conversations/{id}/take-apart")
+async def take_apart(request: web.Request) -> web.Response:
+    left = await request.app[DB].write(merging.take_apart, path_id(request), by=me(request), now=now(request))
+    return answer({"ok": True, "conversation_id": path_id(request), "left": left})
 
 
 class Draft(Body):
@@ -183,8 +212,23 @@ def _piece(conn: Connection, conversation_id: ConversationId, before: int | None
         raise BadInput("after", "Ask for entries before a number or after one, not both.")
     reading.must_exist(conn, conversation_id)
     found = reading.timeline(conn, conversation_id, before=before, after=after)
-    more = after is None and bool(found) and found[0].number > 1
-    return {"entries": found, "more_before": found[0].number if more else None}
+    return {"entries": found, "more_before": reading.earlier(conn, conversation_id, found) if after is None else None}
+
+
+def _split(
+    tx: Transaction,
+    conversation_id: ConversationId,
+    entries: Sequence[EntryId],
+    mail: EntryId | None,
+    *,
+    by: OperatorId,
+    now: datetime,
+) -> ConversationId:
+    if mail is not None:
+        at, entries = merging.answers_to(tx.conn, mail)
+        if at != conversation_id:
+            raise BadInput("mail", N_("This mail has been moved to another conversation already."))
+    return merging.split(tx, conversation_id, entries, by=by, now=now)
 
 
 def _addressing(conn: Connection, conversation_id: ConversationId, addressings: Addressings) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ import socketio
 from itsdangerous import URLSafeTimedSerializer
 
 from channels.chat.tokens import Tokens
-from inbox import lifecycle
+from inbox import merging
 from inbox.errors import NotFound
 from inbox.visitors import has, resumed
 from inbox.vocabulary import AttachmentId
@@ -130,7 +130,7 @@ async def test_a_mail_thread_merged_into_the_chat_stays_out_of_the_widget(desk: 
     olivia, asked = await _olivia(desk)
     stranger = await desk.visitor()
     own = await stranger.say("Hello")
-    await desk.db.write(lifecycle.merge, own["conversation"], asked["conversation"], by=mia, now=desk.now)
+    await desk.db.write(merging.merge, own["conversation"], asked["conversation"], by=mia, now=desk.now)
     await desk.reply(asked["conversation"], mia, "Sent by mail", channel="email")
     back = await desk.visitor(olivia.token)
     assert "Sent by mail" not in [e["text"] for e in back.welcome["conversation"]["entries"]]

@@ -26,6 +26,7 @@ class Known:
 
     mails: list[KnownMail] = field(default_factory=list)
     participants: dict[int, set[str]] = field(default_factory=lambda: {1: {ANNA}, 2: {EVE}})
+    split_off: dict[ConversationId, ConversationId] = field(default_factory=dict)
     subjects: dict[int, str] = field(default_factory=lambda: {1: "My parcel", 2: "Other"})
 
     def add(
@@ -39,6 +40,9 @@ class Known:
 
     def by_token(self, token: str) -> ConversationId | None:
         return ConversationId(1) if token == TOKEN else None
+
+    def split_off_from(self, conversation_id: ConversationId) -> ConversationId | None:
+        return self.split_off.get(conversation_id)
 
     def is_participant(self, conversation_id: ConversationId, folded: str) -> bool:
         return folded in self.participants[conversation_id]
