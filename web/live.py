@@ -6,8 +6,10 @@ Pushes may be missed: on every connect a screen asks for a snapshot (`hello`) an
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -18,7 +20,7 @@ from socketio.exceptions import ConnectionRefusedError
 from inbox import handoff, queue, reading
 from inbox.clock import Clock
 from inbox.errors import BadInput, InboxError, NotAllowed, NotFound
-from inbox.people import operators, sessions
+from inbox.people import handling, operators, sessions
 from inbox.people.sessions import SignedIn
 from inbox.store.database import Database
 from inbox.vocabulary import ConversationId, EntryKind, OperatorId, Presence, Role
@@ -37,6 +39,10 @@ NAMESPACE = "/desk"
 EVENTS_PER_TEN_SECONDS = 100
 MOST_WATCHED = 20
 """Conversations one screen may follow at a time."""
+SIGN_EVERY_SECONDS = 30
+"""How often an operator who writes gives a new sign of work."""
+BACK_WITHIN = timedelta(seconds=15)
+"""A screen that comes back so soon was loaded again, not left."""
 PIECE = 500
 """Entries a screen gets at once when it catches up."""
 
@@ -72,6 +78,7 @@ class Screen:
 
     signed_in: SignedIn
     watching: set[ConversationId] = field(default_factory=set)
+    signs: dict[ConversationId, float] = field(default_factory=dict)  # last sign of work, on the loop's clock
     window: int = 0
     events: int = 0
 
@@ -89,6 +96,7 @@ class Desk(AsyncNamespace):  # type: ignore[misc]
         self.screens: dict[str, Screen] = {}
         self.announcer = Announcer(server, db, clock, anybody=lambda: bool(self.screens))
         self._visitors: dict[ConversationId, dict[str, Any]] = {}
+        self._gone: dict[tuple[OperatorId, ConversationId], datetime] = {}
         self._telling: set[asyncio.Future[Any]] = set()
         self.on_operator_writing: list[Callable[[ConversationId, str, bool], Awaitable[None]]] = []
         self.on_operator_read: list[Callable[[ConversationId, int], Awaitable[None]]] = []
@@ -152,7 +160,8 @@ class Desk(AsyncNamespace):  # type: ignore[misc]
         if screen is None:
             return
         for conversation_id in list(screen.watching):
-            await self._left(sid, screen, conversation_id)
+            if await self._left(sid, screen, conversation_id):
+                self._gone[screen.operator_id, conversation_id] = self._clock.now()
 
     async def end_sessions(self, session_ids: set[int]) -> None:
         """Cut off screens whose session has ended."""
@@ -180,12 +189,15 @@ class Desk(AsyncNamespace):  # type: ignore[misc]
             await self.leave_room(sid, f"conv:{conversation_id}")
             raise
         screen.watching.add(conversation_id)
+        self._gone.pop((screen.operator_id, conversation_id), None)
         operator = screen.signed_in.operator
         await self._show_viewers(
             conversation_id, await self._viewers.joined(conversation_id, sid, operator.id, operator.name)
         )
         if row is not None:
             await self._shown(conversation_id, row.last_number)
+            if row.owner_id == operator.id:
+                await self._db.write(handling.looks_at, operator.id, conversation_id, now=self._clock.now())
         return {
             "row": row,
             "entries": entries,
@@ -203,12 +215,15 @@ class Desk(AsyncNamespace):  # type: ignore[misc]
         conversation_id = ConversationId(which.conversation_id)
         if conversation_id in screen.watching:
             await self.leave_room(sid, f"conv:{conversation_id}")
-            await self._left(sid, screen, conversation_id)
+            if await self._left(sid, screen, conversation_id):
+                await self._left_work(screen.operator_id, conversation_id, self._clock.now())
 
     async def _writing(self, sid: str, screen: Screen, writing: _Writing) -> None:
         conversation_id = ConversationId(writing.conversation_id)
         if conversation_id not in screen.watching:
             return
+        if writing.kind is not None:
+            await self._sign_of_work(screen, conversation_id)
         changed = await self._viewers.writes(conversation_id, sid, writing.kind)
         if changed is not None:
             await self._show_viewers(conversation_id, changed)
@@ -219,6 +234,9 @@ class Desk(AsyncNamespace):  # type: ignore[misc]
     async def _set_presence(self, sid: str, screen: Screen, wanted: _Presence) -> None:
         now = self._clock.now()
         await self._db.write(operators.set_presence, screen.operator_id, wanted.presence, now=now)
+        if wanted.presence in (Presence.ONLINE, Presence.FINISHING):  # back at what was left open
+            for conversation_id in list(screen.watching):
+                await self._db.write(handling.looks_at, screen.operator_id, conversation_id, now=now)
 
     async def _wall(self, sid: str, screen: Screen, _: _Anything) -> None:
         if not screen.signed_in.operator.may(Role.SUPERVISOR):
@@ -236,9 +254,24 @@ class Desk(AsyncNamespace):  # type: ignore[misc]
 
     # --- who looks at what --------------------------------------------------------------------------------------
 
-    async def _left(self, sid: str, screen: Screen, conversation_id: ConversationId) -> None:
+    async def _left(self, sid: str, screen: Screen, conversation_id: ConversationId) -> bool:
+        """Whether none of the operator's screens shows it any more."""
         screen.watching.discard(conversation_id)
-        await self._show_viewers(conversation_id, await self._viewers.left(conversation_id, sid))
+        screen.signs.pop(conversation_id, None)
+        viewers = await self._viewers.left(conversation_id, sid)
+        await self._show_viewers(conversation_id, viewers)
+        return not any(viewer["operator_id"] == screen.operator_id for viewer in viewers)
+
+    async def _left_work(self, operator_id: OperatorId, conversation_id: ConversationId, at: datetime) -> None:
+        if await self._db.read(handling.is_running, operator_id, conversation_id):
+            await self._db.write(handling.left, operator_id, conversation_id, at=at)
+
+    async def _sign_of_work(self, screen: Screen, conversation_id: ConversationId) -> None:
+        present = asyncio.get_running_loop().time()
+        if present - screen.signs.get(conversation_id, -math.inf) < SIGN_EVERY_SECONDS:
+            return
+        screen.signs[conversation_id] = present
+        await self._db.write(handling.looks_at, screen.operator_id, conversation_id, writes=True, now=self._clock.now())
 
     async def _show_viewers(self, conversation_id: ConversationId, viewers: list[dict[str, Any]]) -> None:
         await self.emit("viewers", {"conversation_id": conversation_id, "viewers": viewers}, room="desk")
@@ -272,6 +305,10 @@ class Desk(AsyncNamespace):  # type: ignore[misc]
             await self.end_sessions({int(i) for i in connected - alive})
         if self.screens:
             await self.announcer.look_at_the_clock()
+        for (operator_id, watched), since in list(self._gone.items()):
+            if now - since >= BACK_WITHIN:
+                self._gone.pop((operator_id, watched), None)
+                await self._left_work(operator_id, watched, since)
         for conversation_id, viewers in await self._viewers.expire():
             await self._show_viewers(conversation_id, viewers)
 
