@@ -94,9 +94,20 @@ _SHAPES: Mapping[Kind, Shape] = {
     Kind.WAITS: Shape(
         1,
         {
-            "at": "<i8", "conversation": "<i8", "contact": "<i8", "operator": "<i4", "team": "<i4",
-            "touchpoint": "<i4", "net": "<i4", "wall": "<i4", "target": "<i4", "told_low": "<i4",
-            "told_high": "<i4", "channel": "i1", "ending": "i1", "first": "i1",
+            "at": "<i8",
+            "conversation": "<i8",
+            "contact": "<i8",
+            "operator": "<i4",
+            "team": "<i4",
+            "touchpoint": "<i4",
+            "net": "<i4",
+            "wall": "<i4",
+            "target": "<i4",
+            "told_low": "<i4",
+            "told_high": "<i4",
+            "channel": "i1",
+            "ending": "i1",
+            "first": "i1",
         },
         select(
             _micros(Wait.started_at),
@@ -121,8 +132,15 @@ _SHAPES: Mapping[Kind, Shape] = {
     Kind.RESOLUTIONS: Shape(
         1,
         {
-            "at": "<i8", "conversation": "<i8", "contact": "<i8", "reopened": "<i8", "began": "<i8",
-            "operator": "<i4", "touchpoint": "<i4", "earlier": "<i4", "channel": "i1",
+            "at": "<i8",
+            "conversation": "<i8",
+            "contact": "<i8",
+            "reopened": "<i8",
+            "began": "<i8",
+            "operator": "<i4",
+            "touchpoint": "<i4",
+            "earlier": "<i4",
+            "channel": "i1",
         },
         select(
             _micros(Resolution.resolved_at),
@@ -145,7 +163,12 @@ _SHAPES: Mapping[Kind, Shape] = {
     Kind.HANDLING: Shape(
         1,
         {
-            "at": "<i8", "ended": "<i8", "conversation": "<i8", "operator": "<i4", "touchpoint": "<i4", "channel": "i1",
+            "at": "<i8",
+            "ended": "<i8",
+            "conversation": "<i8",
+            "operator": "<i4",
+            "touchpoint": "<i4",
+            "channel": "i1",
         },
         select(
             _micros(HandlingSpan.began_at),
@@ -162,7 +185,12 @@ _SHAPES: Mapping[Kind, Shape] = {
     Kind.RATINGS: Shape(
         1,
         {
-            "at": "<i8", "conversation": "<i8", "operator": "<i4", "touchpoint": "<i4", "score": "i1", "channel": "i1",
+            "at": "<i8",
+            "conversation": "<i8",
+            "operator": "<i4",
+            "touchpoint": "<i4",
+            "score": "i1",
+            "channel": "i1",
         },
         select(
             _micros(Rating.at),
@@ -193,8 +221,15 @@ _SHAPES: Mapping[Kind, Shape] = {
     Kind.CALLBACKS: Shape(
         1,
         {
-            "at": "<i8", "conversation": "<i8", "first_try": "<i8", "reached": "<i8", "operator": "<i4",
-            "touchpoint": "<i4", "missed_calls": "<i4", "tries": "<i4", "end": "i1",
+            "at": "<i8",
+            "conversation": "<i8",
+            "first_try": "<i8",
+            "reached": "<i8",
+            "operator": "<i4",
+            "touchpoint": "<i4",
+            "missed_calls": "<i4",
+            "tries": "<i4",
+            "end": "i1",
         },
         select(
             _micros(Callback.created_at),

@@ -137,9 +137,7 @@ def keep(tx: Transaction, packs: Sequence[Pack]) -> None:
     for pack in packs:
         which = (ReportPack.kind == pack.kind, ReportPack.day == pack.day)
         layout = facts.shape(pack.kind).layout
-        known = tx.conn.execute(
-            select(ReportPack.changes, ReportPack.layout).where(*which).with_for_update()
-        ).first()
+        known = tx.conn.execute(select(ReportPack.changes, ReportPack.layout).where(*which).with_for_update()).first()
         values = {"changes": pack.changes, "layout": layout, "facts": pack.count, "data": pack.data}
         if known is None:
             tx.conn.execute(insert(table(ReportPack)).values(kind=pack.kind, day=pack.day, **values))

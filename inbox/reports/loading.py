@@ -1,0 +1,174 @@
+"""What a report needs of the store, read in one view of it: packed facts, presence, names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from inbox import touchpoints
+from inbox.queue_key import microseconds
+from inbox.reports import packs, period
+from inbox.reports.facts import NONE, Facts, Kind, joined, only, running_waits
+from inbox.reports.period import DAY, Cut, Ints, Period
+from inbox.reports.presence import at_work
+from inbox.reports.question import EVERYTHING, WHOLE_DESK, Chosen, Filter, Group, Mask, Scope, choose
+from inbox.reports.work import FCR_WINDOW, Spans
+from inbox.store.models import Conversation, MissedOffer, Operator, Tag, Team, TeamMember
+from inbox.vocabulary import ChannelKind
+from inbox.waits import calendar
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    period: Period
+    filter: Filter = EVERYTHING
+    scope: Scope = WHOLE_DESK
+    cut: Cut | None = None
+    group: Group | None = None
+    compared: bool = True
+    heat: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the ids in facts are called. `team_of`: one team of each operator, the first by name."""
+
+    operators: Mapping[int, str]
+    teams: Mapping[int, str]
+    touchpoints: Mapping[int, tuple[ChannelKind, str]]
+    team_of: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What happened in one period, already filtered. `horizon`: waits of the whole desk, a week longer."""
+
+    period: Period
+    waits: Facts
+    late: Mask
+    horizon: Facts
+    resolutions: Facts
+    handling: Facts
+    ratings: Facts
+    calls: Facts | None
+    callbacks: Facts
+    online: Spans
+    offers: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    question: Question
+    now: datetime
+    names: Names
+    this: Slice
+    before: Slice | None
+    tags: tuple[Ints, Sequence[str], Ints] | None  # conversation, name of each place, place; by conversation
+
+
+def zone_of(conn: Connection, now: datetime) -> str:
+    return calendar.current(conn, now).zone
+
+
+def load(conn: Connection, question: Question, *, now: datetime) -> Loaded:
+    chosen = choose(conn, question.filter, question.scope)
+    earlier = period.before(question.period, now) if question.compared else None
+    return Loaded(
+        question,
+        now,
+        _names(conn),
+        _slice(conn, question.period, chosen, now),
+        None if earlier is None else _slice(conn, earlier, chosen, now),
+        _tags(conn) if question.group is Group.TAG else None,
+    )
+
+
+def _slice(conn: Connection, wanted: Period, chosen: Chosen, now: datetime) -> Slice:
+    since, until = wanted.since_us, wanted.until_us
+    horizon = packs.load(conn, Kind.WAITS, since, until + FCR_WINDOW)
+    running, late = running_waits(conn, now, since, until + FCR_WINDOW)
+    waits = joined([horizon, running], Kind.WAITS)
+    past = np.concatenate([np.zeros(len(horizon["at"]), dtype=np.bool_), late])
+    asked = waits["at"] < until
+    mine = chosen.mask(waits)
+    if mine is not None:
+        asked = asked & mine
+
+    def filtered(facts: Facts) -> Facts:
+        mask = chosen.mask(facts)
+        return facts if mask is None else only(facts, mask)
+
+    def of(kind: Kind, earlier: int = 0) -> Facts:
+        return filtered(packs.load(conn, kind, since - earlier, until))
+
+    # Nobody's call is any operator's or team's until it is answered.
+    calls_apart = chosen.filter.operator_id is None and chosen.filter.team_id is None and chosen.scope.whole_desk
+    calls_apart = calls_apart and chosen.filter.channel in (None, ChannelKind.PHONE)
+    by_phone = chosen.filter.channel in (None, ChannelKind.PHONE)
+    called = of(Kind.CALLBACKS)
+    return Slice(
+        wanted,
+        only(waits, asked),
+        past[asked],
+        waits,
+        of(Kind.RESOLUTIONS),
+        of(Kind.HANDLING, DAY),
+        of(Kind.RATINGS),
+        of(Kind.CALLS) if calls_apart else None,
+        called if by_phone else only(called, np.zeros(len(called["at"]), dtype=np.bool_)),
+        _online(conn, chosen, since, min(until, microseconds(now))),
+        filtered(_offers(conn, wanted)),
+    )
+
+
+def _online(conn: Connection, chosen: Chosen, since: int, until: int) -> Spans:
+    """Presence of those asked about. It is of a person, so channel, tag and touchpoint say nothing about it."""
+    found = at_work(conn, since, max(since, until))
+    people = Chosen(
+        Filter(team_id=chosen.filter.team_id, operator_id=chosen.filter.operator_id),
+        chosen.scope,
+        None,
+        chosen.team_members,
+    ).mask({"at": found.began, "operator": found.operator})
+    return found if people is None else Spans(found.operator[people], found.began[people], found.ended[people])
+
+
+def _offers(conn: Connection, wanted: Period) -> Facts:
+    rows = conn.execute(
+        select(MissedOffer.operator_id, MissedOffer.conversation_id, Conversation.touchpoint_id)
+        .join(Conversation, Conversation.id == MissedOffer.conversation_id)
+        .where(MissedOffer.missed_at >= wanted.since, MissedOffer.missed_at < wanted.until)
+    ).all()
+    columns = ("operator", "conversation", "touchpoint")
+    values = [[NONE if value is None else value for value in row] for row in rows]
+    found = np.array(values, dtype=np.int64).reshape(len(values), len(columns))
+    return {"at": np.zeros(len(values), dtype=np.int64)} | {name: found[:, n] for n, name in enumerate(columns)}
+
+
+def _names(conn: Connection) -> Names:
+    team_of: dict[int, int] = {}
+    for row in conn.execute(
+        select(TeamMember.operator_id, TeamMember.team_id).join(Team, Team.id == TeamMember.team_id).order_by(Team.name)
+    ):
+        team_of.setdefault(row.operator_id, row.team_id)
+    return Names(
+        {row.id: row.name for row in conn.execute(select(Operator.id, Operator.name))},
+        {row.id: row.name for row in conn.execute(select(Team.id, Team.name))},
+        {one.id: (one.channel, one.name) for one in touchpoints.every(conn)},
+        team_of,
+    )
+
+
+def _tags(conn: Connection) -> tuple[Ints, Sequence[str], Ints]:
+    rows = conn.execute(select(Tag.conversation_id, Tag.name).order_by(Tag.conversation_id)).all()
+    names = sorted({row.name for row in rows})
+    place = {name: number for number, name in enumerate(names)}
+    return (
+        np.array([row.conversation_id for row in rows], dtype=np.int64),
+        names,
+        np.array([place[row.name] for row in rows], dtype=np.int64),
+    )

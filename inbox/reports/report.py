@@ -1,0 +1,118 @@
+"""A report, computed from what was loaded. Tens to hundreds of milliseconds for a year: not for the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inbox.queue_key import microseconds
+from inbox.reports import period
+from inbox.reports.grouping import GroupRow, group_rows
+from inbox.reports.loading import Loaded, Names, Question, Slice
+from inbox.reports.period import Cut, LocalTime, Period, Pieces
+from inbox.reports.waiting import Responses, WaitFigures, classes, responses, tabulate
+from inbox.reports.work import Callbacks, Handling, Resolutions, callbacks, handling, resolutions, satisfaction
+from inbox.waits.metrics import Percentiles, Share
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Every figure of a stretch of time."""
+
+    waiting: WaitFigures
+    responses: Responses
+    handling: Handling
+    resolutions: Resolutions
+    callbacks: Callbacks
+    satisfaction: Share
+    missed_offers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    begins: datetime
+    waiting: WaitFigures
+
+
+@dataclass(frozen=True, slots=True)
+class HeatPlace:
+    """A half-hour of the week: how often it took place, and per occurrence what happened in it."""
+
+    occurrences: float
+    arrivals: int
+    waits: Percentiles
+    missed_calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    question: Question
+    now: datetime
+    names: Names
+    figures: Figures
+    before: Figures | None
+    compared_with: Period | None
+    cut: Cut
+    pieces: Sequence[Piece]
+    groups: Sequence[GroupRow]
+    heat: Sequence[HeatPlace] = field(default_factory=list)
+
+
+def work_out(loaded: Loaded) -> Report:
+    question, this = loaded.question, loaded.this
+    cut = question.cut or period.fitting(question.period)
+    parts = period.pieces(question.period, cut)
+    what = classes(this.waits, this.late)
+    return Report(
+        question,
+        loaded.now,
+        loaded.names,
+        _figures(this, what, loaded.now),
+        None if loaded.before is None else _figures(loaded.before, None, loaded.now),
+        None if loaded.before is None else loaded.before.period,
+        cut,
+        _pieces(this, what, parts),
+        group_rows(loaded, what) if question.group is not None else [],
+        _heat(this, what, loaded.now) if question.heat else [],
+    )
+
+
+def _figures(of: Slice, what: NDArray[np.int8] | None, now: datetime) -> Figures:
+    what = classes(of.waits, of.late) if what is None else what
+    nothing = np.zeros(len(what), dtype=np.int64)
+    until = min(of.period.until_us, max(microseconds(now), of.period.since_us))
+    return Figures(
+        waiting=tabulate(of.waits, what, nothing, 1)[0],
+        responses=responses(of.waits, what, of.horizon),
+        handling=handling(of.handling, of.online, of.period.since_us, until, [])[0],
+        resolutions=resolutions(of.resolutions, of.horizon, microseconds(now)),
+        callbacks=callbacks(of.callbacks, of.calls),
+        satisfaction=satisfaction(of.ratings),
+        missed_offers=len(of.offers["at"]),
+    )
+
+
+def _pieces(of: Slice, what: NDArray[np.int8], parts: Pieces) -> list[Piece]:
+    found = tabulate(of.waits, what, parts.place(of.waits["at"]), len(parts.begins))
+    return [Piece(begins, found[place]) for place, begins in enumerate(parts.begins)]
+
+
+def _heat(of: Slice, what: NDArray[np.int8], now: datetime) -> list[HeatPlace]:
+    until = min(of.period.until_us, microseconds(now))
+    local = LocalTime(of.period.zone, of.period.since_us, of.period.until_us)
+    often = period.occurrences(local, of.period.since_us, until)
+    places = len(often)
+    found = tabulate(of.waits, what, local.half_hours_of_week(of.waits["at"]), places)
+    arrivals = found.arrivals()
+    missed = np.zeros(places, dtype=np.int64)
+    if of.calls is not None:
+        mine = of.calls["at"][of.calls["missed"] == 1]
+        missed = np.bincount(local.half_hours_of_week(mine), minlength=places)
+    return [
+        HeatPlace(float(often[place]), int(arrivals[place]), found.ranks[place], int(missed[place]))
+        for place in range(places)
+    ]
