@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from autoreply.settings import AutoreplySettings
 from inbox.autoreply_facts import AutoreplyFacts
+from inbox.mail_words import explain
 from inbox.vocabulary import ChannelKind, DeskMode
 from inbox.words import N_
 
@@ -68,7 +69,7 @@ def mail_wants_no_answer(facts: AutoreplyFacts, settings: AutoreplySettings) -> 
         return None
     if facts.silence == "stranger":
         return N_("The sender was no participant of the conversation before.")
-    return N_("The mail was written by a machine, or must not be answered by one.")
+    return explain(facts.silence)
 
 
 def there_is_no_way(facts: AutoreplyFacts, settings: AutoreplySettings) -> str | None:

@@ -52,6 +52,8 @@ _MEANINGS: Mapping[str, str] = {
     "not_named": N_("It does not name this desk among its recipients."),
     "spam": N_("It was marked as spam."),
     "dmarc_fail": N_("Its sender could not be verified."),
+    "lookalike": N_("Its sender's domain only looks like one the desk knows."),
+    "new_reply_to": N_("It wants answers to go to a domain this conversation has not seen."),
     "unreadable": N_("It could not be read. The original is attached."),
     # What is odd about it
     "several_from": N_("It names several authors; the first is shown."),

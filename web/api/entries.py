@@ -7,10 +7,11 @@ import re
 from aiohttp import web
 from sqlalchemy import Connection
 
-from inbox import deliveries, reading
+from inbox import deliveries, mail_trust, reading
 from inbox.errors import NotFound
 from inbox.store import arrivals
 from inbox.vocabulary import EntryId
+from web.api import remote_images
 from web.api.json import answer
 from web.api.request import me, now, path_id
 from web.keys import DB
@@ -19,7 +20,7 @@ routes = web.RouteTableDef()
 
 MAIL_POLICY = (
     "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
-    "style-src 'unsafe-inline'; img-src 'self' data: cid:{remote}; base-uri 'none'; form-action 'none'; "
+    "style-src 'unsafe-inline'; img-src 'self' data: cid:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'"
 )
 _FRAME = (
@@ -33,14 +34,13 @@ _CID = re.compile(r'(src=")cid:([^"]{1,300})"')
 
 @routes.get("/entries/{id}/html")
 async def html(request: web.Request) -> web.Response:
-    remote = request.query.get("remote") == "1"
-    shown = await request.app[DB].read(_body, path_id(request), remote)
+    shown = await request.app[DB].read(_body, path_id(request), request.query.get("remote") == "1")
     return web.Response(
         text=f"{_FRAME}{shown}</body></html>",
         content_type="text/html",
         headers={
-            "Content-Security-Policy": MAIL_POLICY.format(remote=" https:" if remote else ""),
-            "Cache-Control": "private, max-age=300",
+            "Content-Security-Policy": MAIL_POLICY,
+            "Cache-Control": "private, no-cache",  # it depends on what is remembered of the sender
             "Referrer-Policy": "no-referrer",
             "Cross-Origin-Resource-Policy": "same-origin",
         },
@@ -68,6 +68,12 @@ async def try_again(request: web.Request) -> web.Response:
     return answer({"ok": True})
 
 
+@routes.post("/api/entries/{id}/trust")
+async def trust(request: web.Request) -> web.Response:
+    await request.app[DB].write(mail_trust.trust, path_id(request), by=me(request), now=now(request))
+    return answer({"ok": True})
+
+
 def _body(conn: Connection, entry_id: EntryId, remote: bool) -> str:
     """Pictures of the mail itself point at our attachments; others are named but not loaded unless asked for."""
     _, kept = reading.entry_html(conn, entry_id)
@@ -81,4 +87,4 @@ def _body(conn: Connection, entry_id: EntryId, remote: bool) -> str:
         return f'{found[1]}/attachments/{attachment}"' if attachment is not None else found[0]
 
     shown = _CID.sub(local, kept)
-    return shown.replace(" data-remote-src=", " src=") if remote else shown
+    return remote_images.shown(shown, entry_id) if remote or entry.shows_images else shown

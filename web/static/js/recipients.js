@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useState } from "../vendor/ui.js";
 import { Icon } from "./controls.js";
 import { t } from "./words.js";
 
-/** @typedef {{ to: string[], cc: string[] }} Chosen */
+/** @typedef {{ to: string[], cc: string[], history_to_new?: boolean }} Chosen */
 
 const same = (/** @type {string} */ a, /** @type {string} */ b) => a.trim().toLowerCase() === b.trim().toLowerCase();
 
@@ -17,15 +17,26 @@ export function difference(standard, chosen) {
   };
 }
 
+/**
+ * Who has not seen the mail that is answered: quoting it to them is asked about first.
+ * @param {import("./state.js").Addressing | null | undefined} addressing @param {Chosen} standard @param {Chosen} chosen
+ */
+export function unawareOf(addressing, standard, chosen) {
+  if (!addressing?.answered || (addressing.quotes === false && !addressing.newcomers?.length)) return [];
+  const fresh = difference(standard, chosen).added;
+  return [...chosen.to, ...chosen.cc].filter((one) => fresh.some((other) => same(one, other)) || (addressing.newcomers ?? []).some((other) => same(one, other)));
+}
+
 /** @param {string} text */
 export const looksLikeMail = (text) => /^[^\s@<>(),;]+@[^\s@<>(),;]+$/.test(text.trim());
 
 /**
- * @param {{ standard: Chosen, chosen: Chosen, names: Map<string, string>, change: (next: Chosen) => void, subject?: string }} props
+ * @param {{ standard: Chosen, chosen: Chosen, names: Map<string, string>, change: (next: Chosen) => void, subject?: string, addressing?: import("./state.js").Addressing | null }} props
  */
-export function Recipients({ standard, chosen, names, change, subject }) {
+export function Recipients({ standard, chosen, names, change, subject, addressing }) {
   const [adding, setAdding] = useState(/** @type {"to" | "cc" | null} */ (null));
   const { left, added } = difference(standard, chosen);
+  const unaware = unawareOf(addressing, standard, chosen);
   const row = (/** @type {"to" | "cc"} */ kind, /** @type {string} */ label) => html`
     <span class="who">${label}</span>
     ${chosen[kind].map((address) => html`<${Chip} key=${kind + address} address=${address} name=${names.get(address.toLowerCase())} fresh=${added.some((one) => same(one, address))}
@@ -43,6 +54,8 @@ export function Recipients({ standard, chosen, names, change, subject }) {
     </div>
     ${left.length > 0 && html`<div class="left-out" role="status">${t("%(names)s will not get this.", { names: left.map((one) => names.get(one.toLowerCase()) || one).join(", ") })}
       <button type="button" class="link-button" onClick=${() => change({ to: standard.to, cc: standard.cc })}>${t("Put back")}</button></div>`}
+    ${unaware.length > 0 && html`<div class="history-ask" role="status"><span>${t("%(names)s: new to this mail. What was written before is not sent along.", { names: unaware.map((one) => names.get(one.toLowerCase()) || one).join(", ") })}</span>
+      <label><input type="checkbox" checked=${chosen.history_to_new === true} onChange=${(/** @type {any} */ event) => change({ ...chosen, history_to_new: event.target.checked })} />${t("Quote it below all the same")}</label></div>`}
     ${subject && html`<div class="for-readers">${t("Subject: %(subject)s", { subject })}</div>`}
   </div>`;
 }
