@@ -390,6 +390,7 @@ class Wait(Base):
     warned_at: Mapped[datetime | None]
     missed_at: Mapped[datetime | None]
     paused_at: Mapped[datetime | None]  # an agreed pause is running
+    paused_until: Mapped[datetime | None]  # when it ends by itself
     paused_s: Mapped[int] = mapped_column(Integer, default=0)  # open seconds inside ended agreed pauses
     ended_at: Mapped[datetime | None] = mapped_column(index=True)
     ending: Mapped[str | None] = mapped_column(String(20))
@@ -419,6 +420,12 @@ class Wait(Base):
             "due_at",
             sqlite_where=text("ended_at IS NULL AND missed_at IS NULL"),
             postgresql_where=text("ended_at IS NULL AND missed_at IS NULL"),
+        ),
+        Index(
+            "ix_waits_paused",
+            "paused_until",
+            sqlite_where=text("paused_until IS NOT NULL"),
+            postgresql_where=text("paused_until IS NOT NULL"),
         ),
     )
 
