@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from inbox.errors import NotFound
+from inbox.errors import NotAllowed, NotFound
 from inbox.people.operators import OperatorRecord
 from inbox.store.models import Operator, Team, TeamMember
 from inbox.vocabulary import OperatorId, Role, TeamId
@@ -71,3 +71,13 @@ def _people(conn: Connection, team: TeamName | None) -> list[Person]:
         members = select(TeamMember.operator_id).where(TeamMember.team_id == team.id)
         query = query.where(Operator.id.in_(members))
     return [Person(OperatorId(row.id), row.name) for row in conn.execute(query)]
+
+
+def may_plan(conn: Connection, viewer: OperatorRecord, operator_id: OperatorId) -> None:
+    """Raises NotAllowed when this operator is in none of the viewer's teams."""
+    mine = select(TeamMember.team_id).where(TeamMember.operator_id == viewer.id)
+    if viewer.may(Role.ADMINISTRATOR) or conn.execute(mine.limit(1)).first() is None:
+        return
+    shared = select(TeamMember.operator_id).where(TeamMember.operator_id == operator_id, TeamMember.team_id.in_(mine))
+    if conn.execute(shared.limit(1)).first() is None:
+        raise NotAllowed

@@ -17,6 +17,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         handoffs,
         queue,
         settings,
+        staffing,
         team,
         tray,
         wallboard,
@@ -36,6 +37,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         tray,
         settings,
         wallboard,
+        staffing,
     )
     for module in modules:
         yield from module.routes

@@ -8,7 +8,20 @@ from aiohttp import web
 
 
 def routes() -> Iterable[web.AbstractRouteDef]:
-    from web.pages import account, alarms, desk, hours, operators, service, sign_in, texts, tray, wallboard
+    from web.pages import (
+        account,
+        alarms,
+        desk,
+        hours,
+        operators,
+        service,
+        shifts,
+        sign_in,
+        staffing,
+        texts,
+        tray,
+        wallboard,
+    )
 
-    for module in (service, sign_in, desk, account, alarms, hours, texts, operators, tray, wallboard):
+    for module in (service, sign_in, desk, account, alarms, hours, texts, operators, tray, wallboard, staffing, shifts):
         yield from module.routes
