@@ -73,11 +73,22 @@ def is_usable(address: str) -> bool:
 
 def first_address(field: bytes) -> MailAddress | None:
     """The author of a From, Sender or Reply-To field; with an empty address when only a name can be read."""
-    everybody = _split(field, 50)
+    everybody = _split(field, 50) or _split(_decoded(field), 50)
+    if not any(one.address for one in everybody):
+        everybody = [one for one in _split(_decoded(field), 50) if one.address] or everybody
+    names: list[str] = []
     for one in everybody:
         if one.address:
-            return one
+            # "Doe, John <j@x>" without quotes is one person.
+            name = ", ".join((*names, one.name)) if len(names) == 1 and one.name else one.name
+            return MailAddress(name[:300], one.address)
+        names.append(one.name)
     return everybody[0] if everybody else None
+
+
+def _decoded(field: bytes) -> bytes:
+    """Where a program hid the whole field, address and all, in encoded words."""
+    return decode_words(field[: limits.HEADER_FIELD_BYTES]).encode("utf-8", "replace") if b"=?" in field else b""
 
 
 def address_list(fields: Iterable[bytes]) -> tuple[MailAddress, ...]:
@@ -107,9 +118,13 @@ def _split(field: bytes, most: int) -> list[MailAddress]:
 
     def finish() -> None:
         nonlocal phrase, comment, angle, closed
-        one = _address("".join(phrase), closed if closed else "".join(angle or ()), "".join(comment))
-        if one is not None:
-            found.append(one)
+        words = "".join(phrase)
+        if not closed and angle is None and words.count("@") > 1 and all("@" in word for word in words.split()):
+            found.extend(one for word in words.split()[:most] if (one := _address(word, "", "")) is not None)
+        else:
+            one = _address(words, closed if closed else "".join(angle or ()), "".join(comment))
+            if one is not None:
+                found.append(one)
         phrase, comment, angle, closed = [], [], None, ""
 
     while position < length and len(found) < most:
@@ -188,5 +203,6 @@ def _cleaned(written: str) -> str:
     text = decode_words(written) if "=?" in written or not written.isascii() else written
     if text.startswith("@") and ":" in text:  # a source route of RFC 822
         text = text.rpartition(":")[2]
-    text = text.strip().removeprefix("mailto:")
+    text = text.strip().strip("<>").removeprefix("mailto:").removeprefix("MAILTO:")
+    text = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
     return text if text.startswith('"') else "".join(text.split()).strip("'")

@@ -45,8 +45,17 @@ _MAIL_NAMES = {
     "unicode": "utf-16", "utf8mb4": "utf-8", "x-utf-8": "utf-8", "cp65001": "utf-8", "ansi_x3.4-1968": "ascii",
     "ansi_x3.110-1983": "cp1252", "iso-8859-1-windows-3.1-latin-1": "cp1252", "x-user-defined": "cp1252",
     "iso-8859-1-windows": "cp1252", "x-ansi": "cp1252", "ansi": "cp1252", "win-1251": "cp1251", "x-cp1251": "cp1251",
+    "iso 8859-1": "cp1252", "iso 8859-2": "iso8859-2", "iso 8859-15": "iso8859-15", "koi8-ru": "koi8_u",
+    "koi": "koi8_r", "windows1250": "cp1250", "windows1251": "cp1251", "windows1252": "cp1252",
+    "windows1254": "cp1254", "x-koi8-r": "koi8_r", "win-1250": "cp1250", "win-1252": "cp1252", "cp-1251": "cp1251",
+    "cp-1252": "cp1252", "cp-850": "cp850", "x-iso-8859-1": "cp1252", "iso-8859-8i": "iso8859-8",
+    "iso-2022-jp-ms": "iso2022_jp", "cp50220": "iso2022_jp", "cp50221": "iso2022_jp", "csiso2022jp": "iso2022_jp",
+    "x-iso-2022-jp": "iso2022_jp", "gb18030-2000": "gb18030", "euc-cn": "gb18030", "big5-hkscs": "big5hkscs",
+    "x-gb2312": "gb18030", "utf8-mb4": "utf-8",
     "x-cp1250": "cp1250", "x-cp1252": "cp1252", "x-viet-tcvn5712": "cp1258",
 }  # fmt: skip
+
+_MAIL_NAMES = {name.replace("_", "-"): codec for name, codec in _MAIL_NAMES.items()}
 
 _CHARSETS = frozenset(
     codecs.lookup(name).name
@@ -133,15 +142,19 @@ _ESCAPES = re.compile(rb"\x1b\$[@B]|\x1b\([BJI]|\x1b\$\)C|\x1b\$A")
 _JIS_PIECES = re.compile(rb"\x1b(\$@|\$B|\(B|\(J|\(I)")
 
 
+_NAME = re.compile(r"(?!charset\s*=)[A-Za-z0-9][\w.:+-]*(?: 8859-\d{1,2})?")
+_LOCALE = re.compile(r"^\s*[a-z]{2}_[A-Z]{2}\.")
+
+
 @lru_cache(maxsize=512)
 def codec_for(declared: str) -> str | None:
     """Python codec for a charset name as mails write it; None when there is no such charset."""
-    name = declared.strip(" \t\"'").lower().replace("_", "-") if declared else ""
+    found = _NAME.search(declared.rpartition(".")[2] if _LOCALE.match(declared) else declared) if declared else None
+    name = found[0].lower().replace("_", "-").rstrip("-.") if found else ""
     if not name or len(name) > 60:
         return None
-    for written in (name, name.replace("-", "_")):
-        if written in _MAIL_NAMES:
-            return _MAIL_NAMES[written]
+    if name in _MAIL_NAMES:
+        return _MAIL_NAMES[name]
     try:
         known = codecs.lookup(name.removeprefix("x-") if name.startswith("x-windows-") else name).name
     except (LookupError, ValueError, TypeError):

@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 from html import escape
 
 from channels.email import limits
+from channels.email.appointment import read_appointment, words_of
 from channels.email.charset import decode
 from channels.email.headers import one_line
 from channels.email.html import text_of
-from channels.email.mime import Part, attached_headers
+from channels.email.html_guard import without_hidden
+from channels.email.mime import Part, attached_headers, read_tree
 from channels.email.names import INLINE_IMAGES, safe_name, sniff
-from channels.email.record import MailAttachment, Protection
-from channels.email.wrapped import unwrap_tnef, unwrap_uuencode
+from channels.email.record import Appointment, AppointmentMethod, MailAttachment, Protection
+from channels.email.smime import is_encrypted, signed_content
+from channels.email.tnef import unwrap_tnef
+from channels.email.wrapped import unwrap_uuencode
 
 _READABLE = frozenset({"text/plain", "text/html", "text/enriched", "text/richtext", "text/markdown", "text/x-amp-html"})
 _SIGNATURES = frozenset({
@@ -22,6 +26,12 @@ _SIGNATURES = frozenset({
 _SMIME = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 _ENRICHED = re.compile(r"<[^<>]{0,60}>")
+_PGP_SIGNED = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\n(?:[A-Za-z-]{1,30}:[^\n]{0,200}\n){0,10}[ \t]*\n")
+_PGP_SIGNATURE, _PGP_END = "-----BEGIN PGP SIGNATURE-----", "-----END PGP SIGNATURE-----"
+_ASKS_PEOPLE = frozenset({
+    AppointmentMethod.PUBLISH, AppointmentMethod.REQUEST, AppointmentMethod.ADD, AppointmentMethod.CANCEL,
+})  # fmt: skip
+_MOST_WRAPPINGS = 5
 _BREAK = re.compile(r"\n{3,}")
 
 
@@ -40,6 +50,9 @@ class Content:
     leaves: list[Part] = field(default_factory=list)
     protection: Protection = Protection.NONE
     invitation: bool = False
+    appointment: Appointment | None = None
+    words_of_calendar: str = ""  # shown where the mail says nothing else
+    unwrapped: int = 0  # opaque signatures opened
     notes: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
     charsets: tuple[str, ...] = ()
@@ -63,13 +76,24 @@ class Content:
         ]
         if sum(map(len, parts)) >= limits.TEXT_CHARACTERS:
             self.notes.append("text_truncated")
-        return "\n\n".join(part.strip("\n") for part in parts if part.strip())[: limits.TEXT_CHARACTERS].strip("\n")
+        said = "\n\n".join(part.strip("\n") for part in parts if part.strip())[: limits.TEXT_CHARACTERS].strip("\n")
+        return said or self.words_of_calendar
 
 
 def _says_something(piece: Piece) -> bool:
     """Some senders put "please view as HTML" or nothing at all into the plain form."""
     text = (piece.text or "").strip()
     return bool(text) and not (len(text) < 160 and len(piece.html or "") > 2000 and "html" in text.lower())
+
+
+_ANY_TAG = re.compile(r"<[^<>]{0,5000}>")
+
+
+def _shows_something(html: str) -> bool:
+    """Words or pictures; only small pages are looked at, large ones are never empty."""
+    if len(html) > 4000 or "<img" in html.lower():
+        return True
+    return bool(_ANY_TAG.sub("", without_hidden(html)).replace("&nbsp;", "").strip())
 
 
 def read_content(root: Part) -> Content:
@@ -93,7 +117,7 @@ def _read(part: Part, content: Content, *, in_alternative: bool) -> None:
     if part.main == "multipart":
         _READERS.get(part.kind, _read_mixed)(part, content)
     else:
-        _read_leaf(part, content)
+        _read_leaf(part, content, in_alternative=in_alternative)
 
 
 def _read_mixed(part: Part, content: Content) -> None:
@@ -105,19 +129,23 @@ def _read_alternative(part: Part, content: Content) -> None:
     """The richest readable form wins for display, the plainest for text; files of every branch are kept."""
     best = Piece()
     for child in part.children:
-        branch = Content(taken=content.taken, charsets=content.charsets)
+        branch = Content(taken=content.taken, charsets=content.charsets, unwrapped=content.unwrapped)
         _read(child, branch, in_alternative=True)
         plain = "\n\n".join(piece.text for piece in branch.pieces if piece.text and piece.text.strip())
         html = branch.html()
         if plain and best.text is None:
             best.text = plain
-        if html:
+        if html and (best.html is None or _shows_something(html)):
             best.html = html
         content.attachments.extend(branch.attachments)
         content.leaves.extend(branch.leaves)
         content.notes.extend(branch.notes)
         content.invitation = content.invitation or branch.invitation
+        content.appointment = content.appointment or branch.appointment
+        content.words_of_calendar = content.words_of_calendar or branch.words_of_calendar
         content.protection = content.protection or branch.protection
+    if best.text is not None and best.html is not None and not _shows_something(best.html):
+        best.html = None  # some telephones send an empty page beside the words
     if best.text is not None or best.html is not None:
         content.pieces.append(best)
 
@@ -156,38 +184,32 @@ _READERS = {
 }
 
 
-def _read_leaf(part: Part, content: Content) -> None:
+def _read_leaf(part: Part, content: Content, *, in_alternative: bool) -> None:
     content.leaves.append(part)
-    if part.kind == "text/calendar":
-        content.invitation = content.invitation or part.params.get("method", "").upper() in ("", "REQUEST", "CANCEL")
-        _attach(part, content, default="invitation")
+    if part.kind in ("text/calendar", "application/ics"):
+        _read_calendar(part, content)
         return
     if part.kind in _SMIME:
-        signed = part.params.get("smime-type", "").lower().startswith(("signed", "certs"))
-        content.protection = Protection.SIGNED if signed else Protection.ENCRYPTED
-        _attach(part, content, default="smime")
+        _read_smime(part, content)
         return
     if part.kind in _TNEF or (part.given_name.lower() == "winmail.dat"):
         _read_tnef(part, content)
         return
-    is_file = part.disposition == "attachment" or bool(part.given_name and part.kind != "text/html")
-    if part.kind not in _READABLE or is_file:
+    if part.kind not in _READABLE or _is_file(part, content, in_alternative=in_alternative):
+        if part.kind in ("message/partial", "message/external-body"):
+            content.notes.append(part.kind.partition("/")[2].replace("-", "_"))
         _attach(part, content)
         return
-    if part.kind == "text/html":
-        if part.disposition != "inline" and part.given_name:
-            _attach(part, content)
-            return
-        content.pieces.append(Piece(html=part.text(content.charsets)))
-        return
-    text = part.text(content.charsets)
-    if part.kind in ("text/enriched", "text/richtext"):
-        text = _ENRICHED.sub("", text.replace("<<", "<"))
     if part.kind == "text/x-amp-html":
         return
+    text = part.text(content.charsets)
+    if part.kind == "text/html":
+        content.pieces.append(Piece(html=text))
+        return
+    if part.kind in ("text/enriched", "text/richtext"):
+        text = _ENRICHED.sub("", text.replace("<<", "<"))
     if "-----BEGIN PGP" in text:
-        protected = Protection.ENCRYPTED if "-----BEGIN PGP MESSAGE-----" in text else Protection.SIGNED
-        content.protection = content.protection or protected
+        text = _read_pgp(text, content)
     text, files = unwrap_uuencode(text)
     for file in files:
         _keep(content, file.name, "application/octet-stream", file.content)
@@ -195,13 +217,73 @@ def _read_leaf(part: Part, content: Content) -> None:
         content.pieces.append(Piece(text=text))
 
 
-def _read_tnef(part: Part, content: Content) -> None:
+def _is_file(part: Part, content: Content, *, in_alternative: bool) -> bool:
+    """A text with a name is a file, except where a program names the very words of the mail."""
+    if part.disposition == "attachment":
+        return True
+    if not part.given_name or in_alternative:
+        return False
+    return not (part.disposition == "" and part.kind == "text/html" and (part.depth == 0 or not content.pieces))
+
+
+def _read_calendar(part: Part, content: Content) -> None:
+    found = read_appointment(part.text(content.charsets), part.params.get("method", ""))
+    if found is not None:
+        content.appointment = content.appointment or found
+        content.invitation = content.invitation or found.method in _ASKS_PEOPLE
+        if not any(piece.text or piece.html for piece in content.pieces):
+            content.words_of_calendar = content.words_of_calendar or words_of(found)
+    elif part.params.get("method", "request").lower() in ("request", "cancel"):
+        content.invitation = True  # says so, though nothing more can be read
+    _attach(part, content, default="invitation")
+
+
+def _read_smime(part: Part, content: Content) -> None:
+    """What was only signed can be read; what was encrypted is kept whole."""
     data = part.content()
-    body, files = unwrap_tnef(data)
-    for file in files:
-        _keep(content, file.name, "application/octet-stream", file.content)
-    if body.strip() and not any(piece.text or piece.html for piece in content.pieces):
-        content.pieces.append(Piece(text=body))
+    inner = signed_content(data) if content.unwrapped < _MOST_WRAPPINGS else None
+    declared = part.params.get("smime-type", "").lower()
+    if inner is not None:
+        content.unwrapped += 1
+        content.protection = content.protection or Protection.SIGNED
+        tree = read_tree(inner)
+        content.notes += tree.notes
+        _read(tree.root, content, in_alternative=False)
+    elif declared.startswith(("signed", "certs")) and not is_encrypted(data):
+        content.protection = content.protection or Protection.SIGNED
+    else:
+        content.protection = Protection.ENCRYPTED
+    _attach(part, content, default="smime")
+
+
+def _read_pgp(text: str, content: Content) -> str:
+    """Armour taken off words that are only signed; the signature becomes a file."""
+    if "-----BEGIN PGP MESSAGE-----" in text:
+        content.protection = Protection.ENCRYPTED
+        return text
+    begin = _PGP_SIGNED.search(text)
+    signature = text.find(_PGP_SIGNATURE, begin.end()) if begin is not None else -1
+    if begin is None or signature < 0:
+        return text
+    content.protection = content.protection or Protection.SIGNED
+    end = text.find(_PGP_END, signature)
+    end = len(text) if end < 0 else end + len(_PGP_END)
+    _keep(content, "signature.asc", "application/pgp-signature", text[signature:end].encode("utf-8", "replace"))
+    said = text[begin.end() : signature]
+    said = "\n".join(line.removeprefix("- ") for line in said.split("\n"))
+    return text[: begin.start()] + said.rstrip("\n") + "\n" + text[end:]
+
+
+def _read_tnef(part: Part, content: Content) -> None:
+    found = unwrap_tnef(part.content())
+    for file in found.files:
+        _keep(
+            content, file.name, "application/octet-stream", file.content,
+            content_id=file.content_id, inline=bool(file.content_id),
+        )  # fmt: skip
+    said = found.text.strip() or found.html.strip()
+    if said and not any(piece.text or piece.html for piece in content.pieces):
+        content.pieces.append(Piece(text=found.text.strip() or None, html=found.html.strip() or None))
     _attach(part, content, default="winmail")
     content.notes.append("tnef")
 

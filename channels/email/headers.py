@@ -52,6 +52,16 @@ class Headers:
         """For people: encoded words decoded, controls and bidirectional overrides removed, one line."""
         return decode_words(self.raw(name))
 
+    def in_unicode(self, charsets: Sequence[str]) -> Headers:
+        """Raw 8-bit values made UTF-8: by themselves when they are, else by the charsets the mail's parts declare."""
+        if all(value.isascii() for _, value in self.fields):
+            return self
+        fields = [
+            (name, value if value.isascii() else decode(value, elsewhere=charsets).encode("utf-8", "replace"))
+            for name, value in self.fields
+        ]
+        return Headers(fields, truncated=self.truncated)
+
 
 NO_HEADERS = Headers(())
 
@@ -88,6 +98,10 @@ def split_head(data: bytes, start: int = 0, end: int | None = None) -> tuple[Hea
             break
         line = data[position : stop if newline < 0 else newline].rstrip(b"\r")
         if not line.strip():
+            # A line of blanks goes on a field when header lines follow it; an empty one ends them.
+            if line and name and _NAME.match(data, following, stop):
+                position = following
+                continue
             position = following
             break
         if line[0] in b" \t":

@@ -9,10 +9,11 @@ import re
 from dataclasses import dataclass, field
 
 from channels.email import limits
-from channels.email.charset import decode
+from channels.email.charset import codec_for, decode
 from channels.email.headers import NO_HEADERS, Headers, base64_bytes, parameters, several_lines, split_head
 
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
+_META = re.compile(rb"<meta[^<>]{0,300}?charset\s{0,5}=\s{0,5}[\"']?\s{0,5}([A-Za-z0-9._-]{2,40})", re.IGNORECASE)
 _BOUNDARY_LINE = re.compile(rb"(?:\A|\n)--([^\s-][^\r\n]{0,200}?)[ \t]*\r?(?=\n)")
 
 
@@ -70,7 +71,11 @@ class Part:
 
     def text(self, elsewhere: tuple[str, ...] = ()) -> str:
         content = self.content()[: limits.TEXT_CHARACTERS * 4]
-        text = several_lines(decode(content, self.params.get("charset"), elsewhere=elsewhere))
+        declared = self.params.get("charset")
+        if self.kind == "text/html" and (declared is None or codec_for(declared) is None):
+            named = _META.search(content, 0, 4000)
+            declared = named[1].decode("ascii") if named else declared
+        text = several_lines(decode(content, declared, elsewhere=elsewhere))
         if self.params.get("format", "").lower() == "flowed" and self.kind == "text/plain":
             text = unflowed(text, self.params.get("delsp", "").lower() == "yes")
         return text[: limits.TEXT_CHARACTERS]

@@ -6,10 +6,12 @@ import binascii
 import re
 from collections.abc import Collection
 from hashlib import sha256
+from html import escape, unescape
+from urllib.parse import unquote
 
 import structlog
 
-from channels.email import limits
+from channels.email import limits, thread_index
 from channels.email.addresses import MailAddress, address_list, first_address, fold
 from channels.email.content import Content, read_content, undecoded
 from channels.email.headers import Headers, message_ids, moment, split_head
@@ -36,8 +38,9 @@ NOBODY = MailAddress("", "")
 _WORD = re.compile(r"\w+")
 _LANGUAGE = re.compile(r"^\s*([A-Za-z]{2,3})\b")
 _LIST_POST = re.compile(r"<mailto:([^>?\s]{3,320})")
-_BARE_SOURCE = re.compile(
-    r"(<img(?=[\s/])[^<>]{0,4000}?\ssrc\s{0,5}=\s{0,5}[\"'])([^\"':/\\]{1,200})([\"'])", re.IGNORECASE
+_SOURCE = re.compile(
+    r"(<img(?=[\s/])[^<>]{0,4000}?\ssrc\s{0,5}=\s{0,5})(?:\"([^\"<>]{1,400})\"|'([^'<>]{1,400})'|([^\s\"'<>]{1,400}))",
+    re.IGNORECASE,
 )
 
 
@@ -52,9 +55,10 @@ def parse(raw: bytes, *, own_addresses: Collection[str] = (), return_path: str |
 
 def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) -> InboundMail:
     tree = read_tree(raw)
-    root, headers = tree.root, tree.root.headers
+    root = tree.root
     notes = list(tree.notes)
     content = read_content(root)
+    headers = root.headers.in_unicode(content.charsets)
     if len(headers.all("from")) > 1:
         notes.append("several_from")
     author = first_address(headers.raw("from")) or NOBODY
@@ -116,6 +120,7 @@ def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) 
         references=message_ids(headers.raw("references")),
         thread_root=thread_root,
         thread_topic=topic,
+        thread_index=thread_index.as_kept(headers.raw("thread-index")),
         language=_language(headers),
         text=text,
         folds=_folds(text, html, subject, only_html=content.is_only_html()),
@@ -128,6 +133,7 @@ def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) 
         list_post=_list_post(headers),
         list_id=headers.plain("list-id")[:200],
         invitation=content.invitation,
+        appointment=content.appointment,
         protection=content.protection,
         notes=tuple(dict.fromkeys(notes)),
     )
@@ -217,18 +223,27 @@ def _list_post(headers: Headers) -> str:
 
 
 def _named_images(html: str, attachments: list[MailAttachment]) -> str:
-    """Pictures named by file name or Content-Location instead of by Content-ID."""
+    """Pictures named by file name or Content-Location instead of by Content-ID, or by one written another way."""
     if not attachments or "<img" not in html.lower():
         return html
-    places = {}
+    places: dict[str, str] = {}
     for one in attachments:
         if one.media_type.startswith("image/"):
-            for name in (one.original_name, one.location):
+            for name in (one.content_id and f"cid:{one.content_id.lower()}", one.original_name, one.location, one.name):
                 if name:
-                    places[name] = one.content_id or one.name
-    return _BARE_SOURCE.sub(
-        lambda found: f"{found[1]}cid:{places[found[2]]}{found[3]}" if found[2] in places else found[0], html
-    )
+                    places.setdefault(name, one.content_id or one.name)
+    if not places:
+        return html
+
+    def placed(found: re.Match[str]) -> str:
+        source = unescape(found[2] or found[3] or found[4]).strip()
+        if source[:4].lower() == "cid:":
+            place = places.get("cid:" + unquote(source[4:]).lower())
+        else:
+            place = places.get(source) or places.get(source.rpartition("/")[2] if ":" not in source else "")
+        return f'{found[1]}"cid:{escape(place)}"' if place else found[0]
+
+    return _SOURCE.sub(placed, html)
 
 
 def _unreadable(raw: bytes, return_path: str | None) -> InboundMail:
@@ -268,6 +283,7 @@ def _unreadable(raw: bytes, return_path: str | None) -> InboundMail:
         list_post="",
         list_id="",
         invitation=False,
+        appointment=None,
         protection=Protection.NONE,
         notes=("unreadable",),
     )

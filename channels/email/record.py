@@ -253,5 +253,4 @@ class MailData(TypedDict):
     list_post: NotRequired[str]
     thread_index: NotRequired[str]  # base64; of ours: that of the mail answered
     thread_topic: NotRequired[str]
-    unsubscribe: NotRequired[str]  # the topic this mail can be unsubscribed from
     cids: NotRequired[dict[str, str]]  # Content-ID → safe attachment name, for inline pictures
