@@ -58,6 +58,10 @@ class AttachmentFolder:
         self._folder, self.max_bytes = folder, max_bytes
         folder.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def root(self) -> Path:
+        return self._folder
+
     def path(self, digest: str) -> Path:
         if len(digest) != 64 or not digest.isalnum():
             raise NotFound("file")

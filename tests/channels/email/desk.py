@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 
 from channels.delivery import HANDLER, Deliver
 from channels.email.channel import EmailStatus, email_channel
+from channels.email.listener import free_bytes
 from channels.email.settings import EmailSettings, Listener, SupportAddress
 from inbox import lifecycle, reading
 from inbox.clock import Clock, ManualClock
@@ -46,12 +47,26 @@ HELP = SupportAddress(address="help@desk.test", name="Shop help", aliases=("supp
 class MailDesk:
     """Operators answer, customers write; everything else is the real channel."""
 
-    def __init__(self, db: Database, clock: Clock, settings: EmailSettings, folder: Path) -> None:
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        settings: EmailSettings,
+        folder: Path,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
         self.db, self.clock, self.settings, self.folder = db, clock, settings, folder
         self.status = EmailStatus()
         self.attachments = AttachmentFolder(folder / "attachments")
         self.channel = email_channel(
-            db, clock, settings, Words(folder / "no-words"), self.attachments, house="The Shop", status=self.status
+            db,
+            clock,
+            settings,
+            Words(folder / "no-words"),
+            self.attachments,
+            house="The Shop",
+            status=self.status,
+            free=free,
         )
         assert self.channel.sender is not None
         self.outbox = OutboxWorker(db, clock, HANDLER, Deliver(db, clock, {ChannelKind.EMAIL: self.channel.sender}))
@@ -168,7 +183,13 @@ def _status(conn: Connection, conversation_id: int) -> str:
 
 @asynccontextmanager
 async def open_desk(
-    url: str, folder: Path, *, clock: Clock | None = None, background: bool = True, **settings: Any
+    url: str,
+    folder: Path,
+    *,
+    clock: Clock | None = None,
+    background: bool = True,
+    free: Callable[[Path], int] = free_bytes,
+    **settings: Any,
 ) -> AsyncIterator[MailDesk]:
     """A running desk; `settings` as for `EmailSettings`."""
     clock = clock or ManualClock(datetime(2026, 3, 10, 10, tzinfo=UTC))
@@ -176,7 +197,7 @@ async def open_desk(
     settings.setdefault("listener", Listener(smtp_port=0, lmtp_port=0))
     settings.setdefault("keep_folder", folder / "outgoing")
     db = open_database(url, now=clock.now, durable=DURABLE)
-    desk = MailDesk(db, clock, EmailSettings(**settings), folder)
+    desk = MailDesk(db, clock, EmailSettings(**settings), folder, free)
     for announce in desk.channel.announce:
         db.on_commit(announce)
     async with AsyncExitStack() as stack:
