@@ -16,6 +16,9 @@ _MEANINGS: Mapping[str, str] = {
     "own_copy": N_("A copy of a mail the desk has sent."),
     "unmatched_report": N_("A delivery report that names no mail of this desk."),
     "report": N_("A delivery report; shown at the mail it is about."),
+    "old_report": N_("An old delivery report, taken in with old mail."),
+    "dismissed": N_("Somebody has looked at it and put it away."),
+    "not_fetched": N_("The mail server does not hand it out."),
     # Who wrote it
     "delivery_report": N_("A mail server's delivery report."),
     "read_receipt": N_("A read receipt."),

@@ -39,6 +39,17 @@ from inbox.waits import ledger
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """Something of long ago that is only filed: it waits for nobody, reopens nothing and tells no screen.
+
+    A conversation that begins with it has `status`.
+    """
+
+    at: datetime
+    status: Status = Status.CLOSED
+
+
+@dataclass(frozen=True, slots=True)
 class Incoming:
     """What a customer did, in the desk's words.
 
@@ -68,6 +79,7 @@ class Incoming:
     source: Mapping[str, Any] = field(default_factory=dict)
     attachments: Sequence[AttachmentId] = ()
     arrival_id: ArrivalId | None = None
+    history: History | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +103,9 @@ def receive(tx: Transaction, incoming: Incoming, *, now: datetime) -> Received:
     conversation, began = _conversation(tx, incoming, known, now)
     conversation_id = ConversationId(conversation.id)
     number = conversation.last_number + 1
-    starts_wait = incoming.starts_wait and not conversation.spam  # what people called spam stays put away
+    history = incoming.history
+    # What people called spam stays put away.
+    starts_wait = incoming.starts_wait and not conversation.spam and history is None
     if began or (incoming.conversation_id is not None and incoming.takes_part):
         _join(tx, conversation_id, incoming, known, number, now, began=began)
     for line in incoming.sender.claimed:
@@ -109,6 +123,8 @@ def receive(tx: Transaction, incoming: Incoming, *, now: datetime) -> Received:
             "unread": conversation.unread + 1,
             "visitor_left_at": None,
         }
+    elif history is not None and conversation.status == Status.CLOSED:
+        changes["closed_at"] = now if conversation.closed_at is None else max(conversation.closed_at, now)
     if incoming.answer_by is not None:
         changes["answer_by"] = incoming.answer_by
     if incoming.subject and not conversation.subject:
@@ -126,6 +142,7 @@ def receive(tx: Transaction, incoming: Incoming, *, now: datetime) -> Received:
             data=dict(incoming.data),
             client_key=incoming.client_key,
             arrival_id=incoming.arrival_id,
+            filed=history is not None,
         ),
         now=now,
         **changes,
@@ -136,17 +153,23 @@ def receive(tx: Transaction, incoming: Incoming, *, now: datetime) -> Received:
             .where(Attachment.id.in_(incoming.attachments), Attachment.entry_id.is_(None))
             .values(entry_id=added.entry_id, conversation_id=conversation_id)
         )
+    if history is not None:
+        if not began or history.status != Status.CLOSED:
+            tx.record(ConversationChanged(conversation_id))
+        return Received(conversation_id, added.entry_id, added.number, known.contact_id, began=began)
     tx.record(MessageReceived(conversation_id, added.entry_id, added.number, incoming.channel))
     if starts_wait and conversation.wait_id is not None and conversation.status == Status.SNOOZED:
         ledger.resume(tx, conversation_id, at=now)  # what was agreed is over when the customer writes again
-    if starts_wait and conversation.wait_id is None:
+    began_at, said = ledger.believable(incoming.occurred_at, now)
+    if starts_wait and (conversation.wait_id is None or began_at < conversation.waiting_since):
         ledger.start(
             tx,
             conversation_id,
             channel=incoming.channel,
             entry_id=added.entry_id,
-            at=min(incoming.occurred_at or now, now),
+            at=began_at,
             team_id=conversation.team_id,
+            said=said,
         )
     if began or reopened:
         tx.record(ConversationChanged(conversation_id))
@@ -215,7 +238,7 @@ def _conversation(tx: Transaction, incoming: Incoming, known: Known, now: dateti
             tx.conn,
             contact_id=known.contact_id,
             subject=incoming.subject[:1000] or snippet(incoming.text)[:80],
-            status=Status.OPEN if incoming.starts_wait else Status.CLOSED,
+            status=_first_status(incoming),
             spam=False,
             channel=incoming.channel,
             language=incoming.sender.language,
@@ -234,6 +257,12 @@ def _conversation(tx: Transaction, incoming: Incoming, known: Known, now: dateti
         ),
         True,
     )
+
+
+def _first_status(incoming: Incoming) -> Status:
+    if incoming.history is not None:
+        return incoming.history.status
+    return Status.OPEN if incoming.starts_wait else Status.CLOSED
 
 
 def _join(

@@ -46,6 +46,7 @@ class NewEntry:
     client_key: str | None = None
     delivery: Delivery | None = None
     arrival_id: ArrivalId | None = None
+    filed: bool = False  # of long ago: what is newer in the conversation goes on being its newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def append(tx: Transaction, conversation: Any, entry: NewEntry, *, now: datetime
     Only what people say moves the conversation's time of activity and the line shown in the queue.
     """
     spoken = entry.kind in (EntryKind.MESSAGE, EntryKind.REPLY, EntryKind.CALL, EntryKind.CALLBACK)
-    if spoken:
+    if spoken and not (entry.filed and now < conversation.active_at):
         changes["active_at"] = now
         changes.setdefault("snippet", snippet(entry.text))
         changes["queue_key"] = queue_key(changes.get("due_at", conversation.due_at), now)

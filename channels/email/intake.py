@@ -15,6 +15,8 @@ from channels.email.authentication import Authentication
 from channels.email.domains import domain_of, organisation
 from channels.email.record import (
     AddressData,
+    Appointment,
+    AppointmentData,
     Folds,
     InboundMail,
     MachineKind,
@@ -34,7 +36,7 @@ from inbox.mail_stops import StopReason
 from inbox.mail_trust import is_doubtful
 from inbox.people import contacts
 from inbox.people.contacts import AddressLine, Sender
-from inbox.receive import Incoming, receive
+from inbox.receive import History, Incoming, receive
 from inbox.store import arrivals, attachments
 from inbox.store.attachments import AttachmentFolder, Stored
 from inbox.store.transaction import Transaction
@@ -137,21 +139,26 @@ def place(
     own_addresses: Collection[str],
     envelope_recipients: Sequence[str] = (),
     reopen_for: timedelta | None = None,
+    history: History | None = None,
     now: datetime,
 ) -> Placed:
-    """Thread, store, start the wait, settle the arrival. Safe to run again: a settled arrival changes nothing."""
+    """Thread, store, start the wait, settle the arrival. Safe to run again: a settled arrival changes nothing.
+
+    `history`: it was written long ago and is only filed.
+    """
     held = arrivals.held(tx, arrival_id)
     if held is None or held[0] is not ArrivalState.NEW:
         return Placed(held[0] if held else ArrivalState.SET_ASIDE, "settled", entry_id=held[1] if held else None)
     mail = understood.mail
+    at = now if history is None else min(history.at, now)
     decision = decide(
         mail,
         _DeskLookups(tx.conn),
         own_addresses=own_addresses,
         envelope_recipients=[fold(one) for one in envelope_recipients],
-        now=now,
+        now=at,
     )
-    placed = _act(tx, arrival_id, understood, decision, own_addresses, envelope_recipients, reopen_for, now)
+    placed = _act(tx, arrival_id, understood, decision, own_addresses, envelope_recipients, reopen_for, history, at)
     arrivals.settle(tx, arrival_id, placed.state, now=now, entry_id=placed.entry_id, reason=placed.reason)
     return placed
 
@@ -164,6 +171,7 @@ def _act(
     own_addresses: Collection[str],
     envelope_recipients: Sequence[str],
     reopen_for: timedelta | None,
+    history: History | None,
     now: datetime,
 ) -> Placed:
     mail = understood.mail
@@ -171,13 +179,17 @@ def _act(
         return Placed(ArrivalState.SET_ASIDE, decision.outcome, decision.conversation_id, decision.entry_id)
     if decision.outcome is Outcome.UNMATCHED_REPORT:
         return Placed(ArrivalState.SET_ASIDE, decision.outcome)
+    if decision.outcome is Outcome.REPORT and history is not None:
+        return Placed(ArrivalState.SET_ASIDE, "old_report", decision.conversation_id)
     if decision.outcome is Outcome.REPORT:
         assert decision.conversation_id is not None
         assert decision.entry_id is not None
         return _report(tx, mail, decision.conversation_id, decision.entry_id, now)
     if decision.outcome is Outcome.NEW and mail.machine is not None and mail.machine.kind in _ANSWERS_NOBODY:
         return Placed(ArrivalState.SET_ASIDE, f"{mail.machine.kind}: {mail.machine.reason}")
-    return _receive(tx, arrival_id, understood, decision, own_addresses, envelope_recipients, reopen_for, now)
+    return _receive(
+        tx, arrival_id, understood, decision, own_addresses, envelope_recipients, reopen_for, history, now
+    )
 
 
 def _receive(
@@ -188,6 +200,7 @@ def _receive(
     own_addresses: Collection[str],
     envelope_recipients: Sequence[str],
     reopen_for: timedelta | None,
+    history: History | None,
     now: datetime,
 ) -> Placed:
     mail = understood.mail
@@ -242,6 +255,7 @@ def _receive(
             source={"support_address": support} if support else {},
             attachments=ids,
             arrival_id=arrival_id,
+            history=history,
         ),
         now=now,
     )

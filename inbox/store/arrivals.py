@@ -19,6 +19,11 @@ from inbox.vocabulary import ArrivalId, ArrivalState, EntryId
 MAX_TRIES = 3
 """After so many failures an arrival waits in the tray for a person."""
 
+REASON_WORD_CHARS = 60
+
+READ_AT_ONCE_BYTES = 64_000_000
+"""How much raw mail is in memory together while it waits to be understood."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -54,7 +59,7 @@ _STATE = Prepared(select(Arrival.state, Arrival.entry_id).where(Arrival.id == bi
 _SETTLE = Prepared(
     update(table(Arrival))
     .where(table(Arrival).c.id == bindparam("arrival"))
-    .values({c: bindparam(c) for c in ("state", "entry_id", "reason", "settled_at")})
+    .values({c: bindparam(c) for c in ("state", "entry_id", "reason", "reason_word", "settled_at")})
 )
 
 
@@ -92,8 +97,35 @@ def settle(
     reason: str = "",
 ) -> None:
     """Say what became of it: placed (with its entry), set aside or in the tray (with the reason)."""
-    _SETTLE.run(tx.conn, arrival=arrival_id, state=state, entry_id=entry_id, reason=reason[:1000], settled_at=now)
+    _SETTLE.run(
+        tx.conn,
+        arrival=arrival_id,
+        state=state,
+        entry_id=entry_id,
+        reason=reason[:1000],
+        reason_word=reason_word(reason),
+        settled_at=now,
+    )
     tx.record(ArrivalSettled(arrival_id))
+
+
+def reason_word(reason: str) -> str:
+    """The part of a reason by which arrivals are counted together."""
+    return reason[:REASON_WORD_CHARS]
+
+
+def fill(tx: Transaction, dedupe_key: str, raw: bytes) -> bool:
+    """The bytes of an arrival that came without them: it is tried again. False when it had them."""
+    row = tx.conn.execute(
+        update(Arrival)
+        .where(Arrival.dedupe_key == dedupe_key[:200], func.length(Arrival.raw) == 0)
+        .values(raw=raw, state=ArrivalState.NEW, attempts=0, settled_at=None)
+        .returning(Arrival.id, Arrival.source)
+    ).first()
+    if row is None:
+        return False
+    tx.record(ArrivalKept(ArrivalId(row.id), row.source))
+    return True
 
 
 def held(tx: Transaction, arrival_id: ArrivalId) -> tuple[ArrivalState, EntryId | None] | None:
@@ -131,14 +163,29 @@ def run_again(tx: Transaction, arrival_id: ArrivalId) -> None:
         tx.record(ArrivalKept(arrival_id, source))
 
 
-def waiting(conn: Connection, source_prefix: str, limit: int = 50) -> list[ArrivalRecord]:
-    """Arrivals nobody has understood yet, oldest first."""
-    rows = conn.execute(
-        select(Arrival.__table__)
-        .where(Arrival.state == ArrivalState.NEW, Arrival.source.startswith(source_prefix, autoescape=True))
-        .order_by(Arrival.id)
-        .limit(limit)
-    )
+_FIRST_WAITING = (
+    select(Arrival.id, func.length(Arrival.raw).label("size_bytes"))
+    .where(Arrival.state == ArrivalState.NEW)
+    .order_by(Arrival.id)
+)
+
+
+def waiting(
+    conn: Connection, source_prefix: str, limit: int = 50, *, most_bytes: int = READ_AT_ONCE_BYTES
+) -> list[ArrivalRecord]:
+    """Arrivals nobody has understood yet, oldest first; the first one, and as many more as `most_bytes` allow."""
+    found = conn.execute(
+        _FIRST_WAITING.where(Arrival.source.startswith(source_prefix, autoescape=True)).limit(limit)
+    ).all()
+    some: list[int] = []
+    for row in found:
+        most_bytes -= row.size_bytes
+        if some and most_bytes < 0:
+            break
+        some.append(row.id)
+    if not some:
+        return []
+    rows = conn.execute(select(Arrival.__table__).where(Arrival.id.in_(some)).order_by(Arrival.id))
     return [_record(row) for row in rows]
 
 

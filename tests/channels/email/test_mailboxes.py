@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from channels.email.settings import Listener, Mailbox, Secret, TlsMode
 from inbox.clock import ManualClock
+from inbox.mailboxes import MailTrouble
 from tests.channels.email.desk import MailDesk, mail, open_desk, until
 from tests.channels.email.test_listener import deliver_smtp
 from tests.support.dovecot import Dovecot
@@ -96,7 +97,7 @@ async def test_a_wrong_password_is_said_and_stops_nothing(
     async with open_desk(
         sqlite_url, tmp_path, clock=clock, listener=Listener(), mailboxes=(mailbox(dovecot, user, password="wrong"),)
     ) as desk:
-        await until(lambda: "refused the sign-in" in desk.status.mailboxes[0].trouble, what="the refusal is shown")
+        await until(lambda: desk.status.mailboxes[0].trouble == MailTrouble.REFUSED, what="the refusal is shown")
 
 
 async def test_the_same_mail_by_imap_and_by_smtp_is_one_entry(
@@ -156,7 +157,7 @@ async def test_a_frozen_line_is_noticed_and_left(
     dovecot: Dovecot, sqlite_url: str, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server's side goes silent without closing: no packet says so, only the missing answer does."""
-    monkeypatch.setattr("channels.email.imap.READ_SECONDS", 1)
+    monkeypatch.setattr("channels.email.imap_session.READ_SECONDS", 1)
     frozen = asyncio.Event()
     tasks: list[asyncio.Task[None]] = []
     writers: list[asyncio.StreamWriter] = []
