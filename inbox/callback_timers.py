@@ -9,10 +9,10 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, updat
 from inbox.callback_rows import HELD, bump, end_attempt, given_back, held, is_here, place_of, say_about
 from inbox.callbacks import DIAL_LASTS
 from inbox.people import handling
-from inbox.store.models import Callback
+from inbox.queue_key import microseconds
+from inbox.store.models import Callback, Conversation
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import CallbackId, CallbackState, ConversationId, OperatorId
-from inbox.waits import ledger
 
 _COMES_DUE = (CallbackState.RETRY_WAIT, CallbackState.SCHEDULED)
 _MAY_MISS_SLOT = (CallbackState.DUE, CallbackState.RETRY_WAIT)
@@ -60,8 +60,13 @@ def _fire(tx: Transaction, callback_id: CallbackId, now: datetime) -> int:
         return 1
     if state in _COMES_DUE and callback.due_at <= now:
         _set(tx, callback_id, state=CallbackState.DUE)
-        if state is CallbackState.SCHEDULED:
-            ledger.resume(tx, ConversationId(conversation.id), at=callback.due_at)
+        if state is CallbackState.SCHEDULED and conversation.wait_id is not None:
+            # It comes up in the queue a little before its time; the clock stands until then.
+            tx.conn.execute(
+                update(Conversation)
+                .where(Conversation.id == conversation.id, Conversation.due_at.is_(None))
+                .values(queue_key=microseconds(callback.slot_from or now))
+            )
         owner = conversation.owner_id
         if owner is not None and conversation.wait_id is not None and not is_here(tx, owner):
             say_about(tx, conversation, callback, "released", by=None, now=now, owner_id=None)

@@ -71,6 +71,7 @@ FIRST_RETRY: Mapping[AttemptOutcome, timedelta] = {
 LATER_RETRY = timedelta(minutes=60)
 LONGEST_SLOT_AHEAD = timedelta(days=28)
 MAX_NOTE_CHARS = 4_000
+AGREED_CALLBACK = "agreed_callback"
 
 TAKEABLE = (CallbackState.DUE, CallbackState.RETRY_WAIT, CallbackState.EXHAUSTED, CallbackState.SCHEDULED)
 
@@ -283,8 +284,8 @@ def outcome(
         ledger.end(
             tx, conversation_id, Ending.ANSWERED, at=min(at or now, now), by=operator_id, entry_id=added.entry_id
         )
-    elif result is AttemptOutcome.WRONG_NUMBER and is_agreed(callback, now):
-        ledger.resume(tx, conversation_id, at=now)
+    elif result is AttemptOutcome.WRONG_NUMBER:
+        ledger.resume(tx, conversation_id, at=now, why=AGREED_CALLBACK)
     announce(tx, conversation, callback)
     return CallbackState(values["state"])
 
@@ -313,7 +314,7 @@ def schedule(tx: Transaction, callback_id: CallbackId, slot: Slot, *, by: Operat
     data = {"slot_from": slot.since.isoformat(), "slot_to": slot.until.isoformat()}
     changes = given_back(conversation, callback)
     say_about(tx, conversation, callback, "callback_scheduled", by=by, now=now, data=data, **changes)
-    ledger.pause(tx, ConversationId(conversation.id), at=now, until=slot.since, why="agreed_callback")
+    ledger.pause(tx, ConversationId(conversation.id), at=now, until=slot.since, why=AGREED_CALLBACK)
 
 
 def set_number(tx: Transaction, callback_id: CallbackId, number: str, *, by: OperatorId, now: datetime) -> None:
@@ -384,8 +385,7 @@ def cancel(tx: Transaction, callback_id: CallbackId, *, by: OperatorId | None, n
     )
     end_attempt(tx, callback_id, None, "", now)
     say_about(tx, conversation, callback, "callback_cancelled", by=by, now=now, data={"reason": reason[:300]})
-    if is_agreed(callback, now):
-        ledger.resume(tx, ConversationId(conversation.id), at=now)
+    ledger.resume(tx, ConversationId(conversation.id), at=now, why=AGREED_CALLBACK)
 
 
 def _fold(

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from inbox.staffing import half_hours, measured, shifts
 from inbox.staffing import settings as staffing_settings
-from inbox.staffing.arrivals import Arrivals, arrivals, first_arrival
+from inbox.staffing.arrivals import Arrivals, Past, arrivals, first_arrival
 from inbox.staffing.forecast import WEEKS
 from inbox.staffing.half_hours import HalfHour, midnight
 from inbox.staffing.measured import Concurrency, Patience
@@ -20,7 +20,7 @@ from inbox.staffing.settings import CHAT_FACTORS, StaffingSettings
 from inbox.staffing.shifts import Occurrence
 from inbox.vocabulary import ChannelKind
 from inbox.waits import calendar
-from inbox.waits.calendar import Timetable
+from inbox.waits.timetable import Timetable
 
 HOLIDAYS_FROM = timedelta(days=400)
 
@@ -66,7 +66,13 @@ def gather(conn: Connection, scope: Scope, monday: date, *, now: datetime) -> Ga
     holidays = _holidays(timetable, until - HOLIDAYS_FROM, week[-1].ends, zone)
     first = first_arrival(conn, team_id=scope.team_id)
     team_id, operators = scope.team_id, scope.operators
-    handled_from = until - timedelta(days=measured.HANDLE_DAYS)
+    measured_from = until - timedelta(days=measured.HANDLE_DAYS)
+    handling = measured.handled(conn, measured_from, until, operators)
+
+    def read(spans: Sequence[tuple[datetime, datetime]]) -> list[Past]:
+        return [Past.read(conn, begins, ends, team_id=team_id, now=now) for begins, ends in spans]
+
+    past = read(_spans(since, until, week, now))
     return Gathered(
         monday=monday,
         zone=zone,
@@ -76,18 +82,16 @@ def gather(conn: Connection, scope: Scope, monday: date, *, now: datetime) -> Ga
         timetable=timetable,
         first_day=None if first is None else first.astimezone(zone).date(),
         until=until,
-        arrivals=arrivals(conn, _spans(since, until, week, now), zone, team_id=team_id),
-        holiday_arrivals=arrivals(conn, _days(holidays, since, zone), zone, team_id=team_id),
+        arrivals=arrivals(past, zone),
+        holiday_arrivals=arrivals(read(_days(holidays, since, zone)), zone),
         holidays=holidays,
-        handled=measured.handle_sums(conn, handled_from, until, zone, operators),
+        handled=measured.handle_sums(handling, zone),
         concurrency=measured.concurrency(
-            conn,
+            handling,
             until - timedelta(days=measured.CONCURRENCY_DAYS),
-            until,
-            operators,
             otherwise=CHAT_FACTORS[wanted.chats_at_once],
         ),
-        patience=measured.patience(conn, since, until, team_id, otherwise_s=wanted.patience_s),
+        patience=measured.patience(conn, past[0], measured_from, until, team_id, otherwise_s=wanted.patience_s),
         backlog=measured.backlog(conn, team_id, now=now) if week[0].begins <= now < week[-1].ends else (0, 0),
         occurrences=shifts.between(conn, week[0].begins, week[-1].ends, operators=operators),
         half_hours=week,

@@ -9,7 +9,6 @@ Three clocks: wall time, opening time, and opening time less pauses agreed with 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,11 +20,12 @@ from inbox.store.models import Conversation, Wait, WaitLine, table
 from inbox.store.prepared import Prepared
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import ChannelKind, ConversationId, Ending, EntryId, OperatorId, WaitId, WaitStep
-from inbox.waits import calendar
+from inbox.waits import calendar, clockwork
+from inbox.waits.clockwork import NEVER, Clocks, reached, whole_seconds
+from inbox.waits.timetable import Timetable
 
-NEVER = timedelta(days=366)
-"""Due time, from the start, of a wait on a desk that never opens."""
-
+OLDEST = timedelta(days=7)
+"""News of something longer ago is taken for a clock that is wrong: the wait counts from when we heard of it."""
 
 _RUNNING = Prepared(
     select(Wait.__table__).where(Wait.conversation_id == bindparam("conversation"), Wait.ended_at.is_(None))
@@ -73,16 +73,22 @@ def start(
     entry_id: EntryId | None,
     at: datetime,
     team_id: int | None = None,
+    said: datetime | None = None,
     announced: bool = True,
 ) -> WaitId | None:
     """Begin a wait unless one is running (writing again keeps the place). The id of the new wait, else None.
 
-    The caller holds the conversation's row, so two messages cannot both begin one. `announced=False`: nothing follows
-    from it, for the customer was heard when they wrote.
+    News can come late: what was done before the running wait began moves its start back to there. `said` is the time
+    a provider gave where that cannot be true (see `believable`). The caller holds the conversation's row, so two
+    messages cannot both begin one. `announced=False`: nothing follows from it, for the customer was heard when they
+    wrote.
     """
-    if running(tx, conversation_id) is not None:
+    wait = running(tx, conversation_id)
+    if wait is not None:
+        if at < wait.started_at:
+            _started_earlier(tx, wait, at, entry_id)
         return None
-    timetable = calendar.timetable(tx.conn, at)
+    timetable = calendar.timetable(tx.conn, at, team_id)
     version = timetable.at(at)
     target = version.hours.target(channel)
     warn_at = timetable.add(at, timedelta(seconds=target.warn_s)) or at + NEVER
@@ -105,11 +111,41 @@ def start(
             paused_s=0,
         )
     )
-    _line(tx, wait_id, at, WaitStep.STARTED, {"channel": channel, "entry": entry_id})
+    data: dict[str, Any] = {"channel": channel, "entry": entry_id}
+    if said is not None:
+        data["said"] = said.isoformat()
+    _line(tx, wait_id, at, WaitStep.STARTED, data)
     _show(tx, conversation_id, wait_id=wait_id, since=at, warn_at=warn_at, due_at=due_at)
     if announced:
         tx.record(WaitStarted(conversation_id, wait_id, entry_id, channel))
     return wait_id
+
+
+def believable(occurred_at: datetime | None, now: datetime) -> tuple[datetime, datetime | None]:
+    """When a customer began to wait, and, where that is not what was said, what was said.
+
+    A clock that runs ahead of ours means now; one that tells of long ago is wrong.
+    """
+    if occurred_at is None or occurred_at == now:
+        return now, None
+    if now - OLDEST <= occurred_at < now:
+        return occurred_at, None
+    return now, occurred_at
+
+
+def _started_earlier(tx: Transaction, wait: Any, at: datetime, entry_id: EntryId | None) -> None:
+    """Late news of what the customer did first. What was settled before stays settled."""
+    settled = tx.conn.execute(
+        select(func.max(Wait.ended_at)).where(
+            Wait.conversation_id == wait.conversation_id, Wait.id != wait.id, Wait.ending != Ending.MERGED
+        )
+    ).scalar()
+    if settled is not None and at <= settled:
+        return
+    data = {"began": [wait.started_at.isoformat(), at.isoformat()], "entry": entry_id}
+    _line(tx, WaitId(wait.id), at, WaitStep.MOVED, data)
+    tx.conn.execute(update(Wait).where(Wait.id == wait.id).values(started_at=at, entry_id=entry_id))
+    _count_anew(tx, ConversationId(wait.conversation_id))
 
 
 def end(
@@ -141,6 +177,7 @@ def end(
             net_s=whole_seconds(shown.net),
             paused_s=whole_seconds(shown.open - shown.net),
             paused_at=None,
+            paused_until=None,
         )
     )
     wait_id = WaitId(wait.id)
@@ -150,8 +187,10 @@ def end(
     return wait_id
 
 
-def run_again(tx: Transaction, conversation_id: ConversationId, entry_id: EntryId, *, at: datetime) -> WaitId | None:
-    """The answer `entry_id` could not be delivered: the wait it ended runs again from its original start.
+def run_again(
+    tx: Transaction, conversation_id: ConversationId, entry_id: EntryId, *, at: datetime, why: str = "undelivered"
+) -> WaitId | None:
+    """The answer `entry_id` could not be delivered or was taken back: the wait it ended runs from its original start.
 
     A wait that began in between is folded into it. None when `entry_id` ended no wait.
     """
@@ -160,7 +199,7 @@ def run_again(tx: Transaction, conversation_id: ConversationId, entry_id: EntryI
     ).first()
     if wait is None or wait.ended_at is None:
         return None
-    return _run_on(tx, conversation_id, wait, {"undelivered": entry_id}, at=at)
+    return _run_on(tx, conversation_id, wait, {why: entry_id}, at=at)
 
 
 def take_back(tx: Transaction, conversation_id: ConversationId, closed_at: datetime, *, at: datetime) -> WaitId | None:
@@ -211,14 +250,24 @@ def _run_on(
 
 
 def pause(tx: Transaction, conversation_id: ConversationId, *, at: datetime, until: datetime, why: str) -> bool:
-    """Stop the third clock because the customer agreed to wait until `until`. False when nothing runs unpaused."""
+    """Stop the third clock because the customer agreed to wait until `until`; then it goes on by itself.
+
+    Agreeing anew on another time moves that. False when nothing waits.
+    """
     wait = running(tx, conversation_id)
-    if wait is None or wait.paused_at is not None:
+    if wait is None:
         return False
     at = max(at, wait.started_at)
+    data = {"until": until.isoformat(), "why": why}
+    if wait.paused_at is not None:
+        if wait.paused_until != until:
+            tx.conn.execute(update(Wait).where(Wait.id == wait.id).values(paused_until=until))
+            _line(tx, WaitId(wait.id), at, WaitStep.PAUSED, data)
+        return True
     _fire_before(tx, wait, at)
-    tx.conn.execute(update(Wait).where(Wait.id == wait.id).values(paused_at=at, warn_at=None, due_at=None))
-    _line(tx, WaitId(wait.id), at, WaitStep.PAUSED, {"until": until.isoformat(), "why": why})
+    paused = {"paused_at": at, "paused_until": until, "warn_at": None, "due_at": None}
+    tx.conn.execute(update(Wait).where(Wait.id == wait.id).values(**paused))
+    _line(tx, WaitId(wait.id), at, WaitStep.PAUSED, data)
     _show(tx, conversation_id, wait_id=wait.id, since=wait.started_at, warn_at=None, due_at=None)
     return True
 
@@ -237,7 +286,13 @@ def resume(tx: Transaction, conversation_id: ConversationId, *, at: datetime, wh
     tx.conn.execute(
         update(Wait)
         .where(Wait.id == wait.id)
-        .values(paused_at=None, paused_s=whole_seconds(shown.open - shown.net), warn_at=warn_at, due_at=due_at)
+        .values(
+            paused_at=None,
+            paused_until=None,
+            paused_s=whole_seconds(shown.open - shown.net),
+            warn_at=warn_at,
+            due_at=due_at,
+        )
     )
     _show(tx, conversation_id, wait_id=wait.id, since=wait.started_at, warn_at=warn_at, due_at=due_at)
     return True
@@ -265,21 +320,36 @@ def carry(tx: Transaction, wait_id: WaitId, source: ConversationId, target: Conv
         return
     _show(tx, source, wait_id=None, since=None, warn_at=None, due_at=None)
     _show(tx, target, wait_id=moving.id, since=moving.started_at, warn_at=moving.warn_at, due_at=moving.due_at)
+    team_id = tx.conn.execute(select(Conversation.team_id).where(Conversation.id == target)).scalar()
+    change_team(tx, target, team_id, at=at)
 
 
 def next_due(conn: Any) -> datetime | None:
-    """The nearest moment at which a running wait turns to a warning or a miss."""
+    """The nearest moment at which a running wait turns to a warning or a miss, or an agreed pause is over."""
     soonest: list[datetime] = []
     for column, done in ((Wait.warn_at, Wait.warned_at), (Wait.due_at, Wait.missed_at)):
         at = conn.execute(select(func.min(column)).where(Wait.ended_at.is_(None), done.is_(None))).scalar()
         if at is not None:
             soonest.append(at)
+    resumes_at = conn.execute(select(func.min(Wait.paused_until)).where(Wait.paused_until.is_not(None))).scalar()
+    if resumes_at is not None:
+        soonest.append(resumes_at)
     return min(soonest, default=None)
 
 
 def fire_due(tx: Transaction, *, now: datetime, limit: int = 500) -> int:
-    """Write the warnings and misses that are due by `now`, each exactly once, dated at the second they were due."""
-    fired = 0
+    """Write the warnings and misses that are due by `now`, each exactly once, dated at the second they were due.
+
+    Pauses whose time has come end first, so that what is due after them is not late.
+    """
+    over = tx.conn.execute(
+        select(Wait.conversation_id, Wait.paused_until)
+        .where(Wait.paused_until.is_not(None), Wait.paused_until <= now)
+        .order_by(Wait.paused_until)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    fired = sum(resume(tx, ConversationId(row.conversation_id), at=row.paused_until) for row in over)
     for column, done, step in (
         (Wait.warn_at, Wait.warned_at, WaitStep.WARNED),
         (Wait.due_at, Wait.missed_at, WaitStep.MISSED),
@@ -303,74 +373,77 @@ def change_channel(
     if wait is None or wait.channel == channel:
         return None
     _fire_before(tx, wait, at)
-    target = calendar.current(tx.conn, at).hours.target(channel)
+    target = calendar.current(tx.conn, at, wait.team_id).hours.target(channel)
     tx.conn.execute(
         update(Wait)
         .where(Wait.id == wait.id)
         .values(channel=channel, warn_after_s=target.warn_s, target_s=target.target_s)
     )
     _line(tx, WaitId(wait.id), at, WaitStep.MOVED, {"channel": [wait.channel, channel]})
-    if wait.paused_at is None:
-        changed = running(tx, conversation_id)
-        assert changed is not None
-        warn_at, due_at = _due(tx.conn, changed)
-        tx.conn.execute(update(Wait).where(Wait.id == wait.id).values(warn_at=warn_at, due_at=due_at))
-        _show(tx, conversation_id, wait_id=wait.id, since=wait.started_at, warn_at=warn_at, due_at=due_at)
+    _count_anew(tx, conversation_id)
     return WaitId(wait.id)
+
+
+def change_team(
+    tx: Transaction, conversation_id: ConversationId, team_id: int | None, *, at: datetime
+) -> WaitId | None:
+    """Another team is to answer: same wait, same start; from now on the hours and the target of that team count."""
+    wait = running(tx, conversation_id)
+    if wait is None or wait.team_id == team_id:
+        return None
+    at = max(at, wait.started_at)
+    _fire_before(tx, wait, at)
+    target = calendar.current(tx.conn, at, team_id).hours.target(ChannelKind(wait.channel))
+    _line(tx, WaitId(wait.id), at, WaitStep.MOVED, {"team": [wait.team_id, team_id]})
+    tx.conn.execute(
+        update(Wait)
+        .where(Wait.id == wait.id)
+        .values(team_id=team_id, team_since=at, warn_after_s=target.warn_s, target_s=target.target_s)
+    )
+    _count_anew(tx, conversation_id)
+    return WaitId(wait.id)
+
+
+def _count_anew(tx: Transaction, conversation_id: ConversationId) -> None:
+    """Something that decides when the running wait is due has changed."""
+    wait = running(tx, conversation_id)
+    warn_at, due_at = (None, None) if wait.paused_at is not None else _due(tx.conn, wait)
+    tx.conn.execute(update(Wait).where(Wait.id == wait.id).values(warn_at=warn_at, due_at=due_at))
+    _show(tx, conversation_id, wait_id=wait.id, since=wait.started_at, warn_at=warn_at, due_at=due_at)
 
 
 def recalculate(tx: Transaction, *, now: datetime) -> None:
     """Opening hours have changed: running, unpaused waits get due times by the versions now in force."""
     waits = tx.conn.execute(select(Wait.__table__).where(Wait.ended_at.is_(None), Wait.paused_at.is_(None))).all()
-    if not waits:
-        return
-    timetable = calendar.timetable(tx.conn, min(wait.started_at for wait in waits))
+    timetables: dict[int | None, Timetable] = {}
     for wait in waits:
+        if wait.team_since is not None:
+            timetable = calendar.for_wait(tx.conn, wait)
+        elif wait.team_id in timetables:
+            timetable = timetables[wait.team_id]
+        else:
+            oldest = min(w.started_at for w in waits if w.team_id == wait.team_id and w.team_since is None)
+            timetable = timetables[wait.team_id] = calendar.timetable(tx.conn, oldest, wait.team_id)
         warn_at, due_at = _due(tx.conn, wait, timetable)
         if (warn_at, due_at) != (wait.warn_at, wait.due_at):
             tx.conn.execute(update(Wait).where(Wait.id == wait.id).values(warn_at=warn_at, due_at=due_at))
             _show(tx, wait.conversation_id, wait_id=wait.id, since=wait.started_at, warn_at=warn_at, due_at=due_at)
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """The three clocks of a wait at some moment."""
-
-    wall: timedelta
-    open: timedelta
-    net: timedelta
-
-
 def clocks(conn: Connection, wait: Any, at: datetime) -> Clocks:
     """The clocks of a row of the table of waits at some moment."""
-    timetable = calendar.timetable(conn, wait.started_at)
-    in_hours = timetable.open_time(wait.started_at, at)
-    paused = sum((timetable.open_time(a, b) for a, b in _pauses(conn, wait, at)), timedelta())
-    return Clocks(at - wait.started_at, in_hours, in_hours - paused)
+    return clockwork.clocks(calendar.for_wait(conn, wait), wait.started_at, _pauses(conn, wait, at), at)
 
 
-def _due(conn: Connection, wait: Row[Any], timetable: calendar.Timetable | None = None) -> tuple[datetime, datetime]:
+def _due(conn: Connection, wait: Any, timetable: Timetable | None = None) -> tuple[datetime, datetime]:
     """When an unpaused wait turns to a warning and to a miss; what has been written down stays."""
     if timetable is None:
-        timetable = calendar.timetable(conn, wait.started_at)
+        timetable = calendar.for_wait(conn, wait)
     pauses = _pauses(conn, wait, None)
     return (
-        wait.warned_at or _reached(timetable, wait.started_at, pauses, timedelta(seconds=wait.warn_after_s)),
-        wait.missed_at or _reached(timetable, wait.started_at, pauses, timedelta(seconds=wait.target_s)),
+        wait.warned_at or reached(timetable, wait.started_at, pauses, timedelta(seconds=wait.warn_after_s)),
+        wait.missed_at or reached(timetable, wait.started_at, pauses, timedelta(seconds=wait.target_s)),
     )
-
-
-def _reached(
-    timetable: calendar.Timetable, start: datetime, pauses: list[tuple[datetime, datetime]], net: timedelta
-) -> datetime:
-    """The moment at which the third clock of a wait shows `net`."""
-    left, since = net, start
-    for pause_from, pause_to in pauses:
-        used = timetable.open_time(since, pause_from)
-        if used >= left:
-            break
-        left, since = left - used, pause_to
-    return timetable.add(since, left) or start + NEVER
 
 
 def _pauses(conn: Connection, wait: Row[Any], at: datetime | None) -> list[tuple[datetime, datetime]]:
@@ -388,7 +461,7 @@ def _pauses(conn: Connection, wait: Row[Any], at: datetime | None) -> list[tuple
         .order_by(WaitLine.id)
     ):
         if line.step == WaitStep.PAUSED:
-            since = line.at
+            since = since or line.at
         elif since is not None:
             pauses.append((since, line.at))
             since = None
@@ -448,8 +521,3 @@ def _show(
         new_due_at=due_at,
         new_key=queue_key(due_at, active_at),
     )
-
-
-def whole_seconds(span: timedelta) -> int:
-    """Rounded up: a wait is within a target of whole seconds exactly when its seconds are not more than the target."""
-    return -(span // timedelta(seconds=-1))
