@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from autoreply import moments, texts
 from autoreply.rules import Decision, decide
 from autoreply.settings import AutoreplySettings
-from inbox import autoreply_facts, settings
+from inbox import autoreply_facts, settings, withheld
 from inbox.autoreply_facts import AutoreplyFacts
 from inbox.clock import Clock
 from inbox.errors import CannotReach
@@ -114,6 +114,8 @@ class Respond:
             address=facts.address,
             reason=decision.reason,
         )
+        if decision.reason == withheld.TOO_MANY:
+            log.error("too many automatic mails: a loop?", conversation=facts.conversation_id, address=facts.address)
         if not decision.send or not text:
             withhold_or_sent(tx, automatic, sent=False, now=now)
             return

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from autoreply.settings import AutoreplySettings
+from inbox import withheld
 from inbox.autoreply_facts import AutoreplyFacts
 from inbox.mail_words import explain
 from inbox.vocabulary import ChannelKind, DeskMode
@@ -52,11 +53,11 @@ def template_for(facts: AutoreplyFacts) -> str:
 
 
 def nobody_waits_any_more(facts: AutoreplyFacts, settings: AutoreplySettings) -> str | None:
-    return None if facts.waits else N_("The customer no longer waits.")
+    return None if facts.waits else withheld.NOBODY_WAITS
 
 
 def a_person_has_written(facts: AutoreplyFacts, settings: AutoreplySettings) -> str | None:
-    return N_("A person has written since the customer began to wait.") if facts.answered else None
+    return withheld.ANSWERED if facts.answered else None
 
 
 def it_is_spam(facts: AutoreplyFacts, settings: AutoreplySettings) -> str | None:
@@ -70,6 +71,12 @@ def mail_wants_no_answer(facts: AutoreplyFacts, settings: AutoreplySettings) -> 
     if facts.silence == "stranger":
         return N_("The sender was no participant of the conversation before.")
     return explain(facts.silence)
+
+
+def they_want_none(facts: AutoreplyFacts, settings: AutoreplySettings) -> str | None:
+    if facts.answer_over is not ChannelKind.EMAIL or not facts.stopped:
+        return None
+    return N_("This address has complained about automatic mail, or wants none.")
 
 
 def there_is_no_way(facts: AutoreplyFacts, settings: AutoreplySettings) -> str | None:
@@ -91,34 +98,34 @@ def enough_was_said_today(facts: AutoreplyFacts, settings: AutoreplySettings) ->
 def too_many_mails_this_hour(facts: AutoreplyFacts, settings: AutoreplySettings) -> str | None:
     if facts.answer_over is not ChannelKind.EMAIL or facts.said_this_hour < settings.per_hour:
         return None
-    return N_("The desk has sent too many automatic mails this hour.")
+    return withheld.TOO_MANY
 
 
 def somebody_is_there(facts: AutoreplyFacts, settings: AutoreplySettings) -> str | None:
     if facts.mode in settings.when(facts.channel):
         return None
     if facts.mode in (DeskMode.STAFFED, DeskMode.BUSY):
-        return N_("The desk is staffed.")
-    return N_("No automatic text is wanted on this channel.")
+        return withheld.STAFFED
+    return withheld.NOT_WANTED
 
 
 def mail_goes_on(facts: AutoreplyFacts, settings: AutoreplySettings) -> str | None:
     """A receipt is for new matters: who is in a conversation knows that we have it."""
     if facts.channel is not ChannelKind.EMAIL or facts.first_wait:
         return None
-    return N_("The conversation is not new.")
+    return withheld.NOT_NEW
 
 
 def nobody_to_apologise(facts: AutoreplyFacts, settings: AutoreplySettings) -> str | None:
     """ "We are on it" must be true: somebody has to be there."""
     if facts.mode in (DeskMode.AWAY, DeskMode.CLOSED):
-        return N_("Nobody is there to be on it.")
+        return withheld.NOBODY_THERE
     return None
 
 
 def no_apology_here(facts: AutoreplyFacts, settings: AutoreplySettings) -> str | None:
     if facts.answer_over not in settings.apologise_on or facts.channel not in settings.apologise_on:
-        return N_("No apology is wanted on this channel.")
+        return withheld.NO_APOLOGY
     return None
 
 
@@ -133,6 +140,7 @@ _ALWAYS: tuple[Rule, ...] = (
     a_person_has_written,
     it_is_spam,
     mail_wants_no_answer,
+    they_want_none,
     there_is_no_way,
     enough_was_said_here,
     enough_was_said_today,

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
+from inbox import mail_stops
 from inbox.store.models import (
     Address,
     AutoreplyDecision,
@@ -60,6 +61,7 @@ class AutoreplyFacts:
     spam: bool
     answered: bool  # a person has written to the customer since the wait began
     visitor_left: bool
+    stopped: bool  # the address gets no mail that the desk writes by itself
     silence: str | None  # why the mail may not be answered by itself
     decided: frozenset[str]  # names of the texts this wait has had or was refused
     said_here: int  # automatic texts in this conversation
@@ -106,6 +108,7 @@ def load(
         spam=bool(conversation.spam),
         answered=_answered(conn, conversation_id, began_with),
         visitor_left=conversation.visitor_left_at is not None,
+        stopped=over is ChannelKind.EMAIL and mail_stops.is_stopped(conn, address, mail_stops.EVERYTHING),
         silence=_silence(began_with),
         decided=frozenset(d.text_name for d in decisions if d.wait_id == wait_id),
         said_here=sum(1 for d in decisions if d.sent),

@@ -47,6 +47,8 @@ _MEANINGS: Mapping[str, str] = {
     "no_reply_sender": N_("Its sender takes no answers."),
     "empty_return_path": N_("Its sender takes no answers."),
     "mailing_list": N_("It came through a mailing list."),
+    "report_of_a_program": N_("It is a program's report."),
+    "own_message_id": N_("It is one of the desk's own mails coming back."),
     "response_suppressed": N_("It asks not to be answered automatically."),
     "loop_field": N_("It carries a mark against loops."),
     "no_author": N_("It names no author."),

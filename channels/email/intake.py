@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -59,6 +60,7 @@ _REPORTED = {
     ReportAction.RELAYED: RecipientState.SENT,
     ReportAction.EXPANDED: RecipientState.SENT,
 }
+_OURS = re.compile(r"<[0-9a-f]{32}@")  # the shape of ids made here
 _ANSWERS_NOBODY = frozenset({MachineKind.AUTOMATIC_REPLY, MachineKind.CHALLENGE, MachineKind.OWN})
 
 
@@ -175,6 +177,9 @@ def _act(
     now: datetime,
 ) -> Placed:
     mail = understood.mail
+    learnt = _renamed_by_service(tx, mail, own_addresses)
+    if learnt is not None:
+        return Placed(ArrivalState.SET_ASIDE, Outcome.OWN_COPY, learnt.conversation_id, learnt.entry_id)
     if decision.outcome in (Outcome.COPY, Outcome.OWN_COPY):
         return Placed(ArrivalState.SET_ASIDE, decision.outcome, decision.conversation_id, decision.entry_id)
     if decision.outcome is Outcome.UNMATCHED_REPORT:
@@ -187,9 +192,7 @@ def _act(
         return _report(tx, mail, decision.conversation_id, decision.entry_id, now)
     if decision.outcome is Outcome.NEW and mail.machine is not None and mail.machine.kind in _ANSWERS_NOBODY:
         return Placed(ArrivalState.SET_ASIDE, f"{mail.machine.kind}: {mail.machine.reason}")
-    return _receive(
-        tx, arrival_id, understood, decision, own_addresses, envelope_recipients, reopen_for, history, now
-    )
+    return _receive(tx, arrival_id, understood, decision, own_addresses, envelope_recipients, reopen_for, history, now)
 
 
 def _receive(
@@ -231,6 +234,8 @@ def _receive(
         data["left_out"] = [_address(one) for one in (author, *others)]
         data.setdefault("silence", doubts[0]["why"])
         others = ()
+    if _OURS.match(mail.message_id) and any(one.ours for one in mail_ids.find(tx.conn, [mail.message_id])):
+        data.setdefault("silence", "own_message_id")  # our own mail, with another author's name on it
     is_machine = mail.machine is not None
     ids = [
         attachments.add(tx, one.stored, uploaded_by="email", now=now, content_id=one.content_id or None)
@@ -289,6 +294,16 @@ def _doubts(
         for to in one.data.get("mail", {}).get("reply_to", ())
     }
     return [one for one in found if one["why"] != "new_reply_to" or organisation(one["domain"]) not in before]
+
+
+def _renamed_by_service(tx: Transaction, mail: InboundMail, own_addresses: Collection[str]) -> KnownMail | None:
+    """A copy of our own mail under another id: answers will name that one, so it is ours from now on."""
+    if not mail.desk_id or mail.desk_id == mail.message_id or without_plus(mail.author.folded) not in own_addresses:
+        return None
+    known = next((one for one in mail_ids.find(tx.conn, [mail.desk_id]) if one.ours and one.entry_id), None)
+    if known is not None and mail.message_id:
+        mail_ids.register(tx, mail.message_id, known.conversation_id, entry_id=known.entry_id, ours=True)
+    return known
 
 
 def _is_long_closed(

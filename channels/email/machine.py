@@ -27,18 +27,45 @@ _NO_REPLY = re.compile(
     re.IGNORECASE,
 )
 _VACATION = re.compile(
-    r"^\s*(?:(?:re|sv|vs|aw|rv|ynt|vá|вс|fwd?)\s*:\s*){0,5}(?:\[?(?:automatic reply|auto[- ]?reply|"
-    r"auto(?:matic)?[- ]?response|"
-    r"autoreply|out of (?:the )?office|ooo\b|away from (?:the )?office|on vacation|vacation reply|"
-    r"automaattinen (?:vastaus|poissaoloviesti)|poissa(?: toimistolta|oloviesti)|olen lomalla|lomavastaus|"
-    r"otomatik (?:yanıt|cevap)|ofis dışında|automatikus válasz|házon kívül|szabadságon|ავტომატური პასუხი|"
-    r"automatische (?:antwort|rückantwort)|abwesenheits|réponse automatique|absence du bureau|respuesta automática|"
-    r"fuera de la oficina|autosvar|automatiskt svar|frånvaro|автоматический ответ|автоответ|вне офиса|"
-    r"automaatvastus|automaatne vastus|kontorist väljas|risposta automatica|fuori sede|resposta automática|"
-    r"automatisch antwoord|afwezig|autosvar|automatisk svar|fraværende|odpowiedź automatyczna|automatická odpověď|"
-    r"răspuns automat|自動返信|自动回复)\b)",
+    r"^\s*(?:(?:re|sv|vs|aw|rv|ynt|vá|вс|fwd?)\s*:\s*){0,5}\[?(?:"
+    # English
+    r"automatic reply|auto[- ]?reply|auto(?:matic|mated)?[- ]?(?:response|answer)|out of (?:the )?office|ooo\b|"
+    r"away from (?:the |my )?(?:office|desk|e-?mail)|vacation (?:reply|message|notice)|absence note|"
+    # Finnish, Estonian
+    r"automaattinen (?:vastaus|poissaolo)|automaattivastaus|poissa (?:toimistolta|töistä)|poissaolo(?:viesti|ilmoitus)|"
+    r"lomavastaus|lomailmoitus|automaatvastus|automaatne vastus|kontorist (?:väljas|eemal)|"
+    # Turkish, Hungarian, Georgian
+    r"otomatik (?:yanıt|cevap)|ofis dışında|automatikus válasz|házon kívül|irodán kívül|"
+    r"távolléti|ავტომატური პასუხი|ოფისში არ ვარ|"
+    # German, Dutch, Swedish, Danish, Norwegian, Icelandic
+    r"automatische (?:antwort|rückantwort|e-?mail-?antwort)|nicht im büro\b|"
+    r"abwesenheits?(?:notiz|meldung|nachricht|assistent)|"
+    r"automatisch (?:antwoord|bericht)|afwezig|niet op kantoor|autosvar|automatiskt svar|automatisk svar|frånvaro|"
+    r"ej på kontoret|fravær|ikke på kontoret|sjálfvirkt svar|"
+    # French, Spanish, Portuguese, Catalan, Italian, Romanian
+    r"réponse automatique|absen(?:ce|t) du bureau|message d.absence|respuesta automática|fuera de (?:la )?oficina|"
+    r"ausente de la oficina|resposta automática|fora do escritório|ausência do escritório|resposta automàtica|"
+    r"risposta automatica|fuori (?:sede|ufficio)|assenza dall|răspuns automat|în afara biroului|"
+    # Slavic and Baltic languages, Greek
+    r"автоматический ответ|автоответ|вне офиса|автоматична відповідь|автоматичен отговор|"
+    r"аутоматски одговор|automatski odgovor|samodejni odgovor|odpowiedź automatyczna|automatyczna odpowiedź|"
+    r"poza biurem|automatická odpově[ďd]|mimo kancelář|nepřítomnost|automatinis atsakymas|automātiskā atbilde|"
+    r"αυτόματη απάντηση|εκτός γραφείου|"
+    # Hebrew, Arabic, Persian, Japanese, Chinese, Korean, Vietnamese, Thai
+    r"מענה אוטומטי|תשובה אוטומטית|رد تلقائي|الرد التلقائي|پاسخ خودکار|"
+    r"自動返信|自動応答|不在通知|自动回复|自動回覆|自动答复|자동 ?회신|자동 ?응답|부재중|trả lời tự động|ตอบกลับอัตโนมัติ)",
     re.IGNORECASE,
 )
+_AWAY = re.compile(
+    r"^\s*(?:(?:re|sv|vs|aw|rv|ynt|vá|вс|fwd?)\s*:\s*){0,5}\[?(?:"
+    r"(?:i am |i'm )?on (?:vacation|annual leave|holiday|leave)|"
+    r"olen lomalla|lomalla|puhkusel|izindeyim|izinde|szabadságon|შვებულებაში|(?:ich bin )?im urlaub|urlaub|abwesen|"
+    r"(?:je suis )?en (?:congés?|vacances)|de vacaciones|em férias|in (?:ferie|vacanza)|på semester|semester|på ferie|"
+    r"met vakantie|op vakantie|в отпуске|я в отпуске|нет на месте|на отпуске|у відпустці|na urlopie|urlop|dovolená|"
+    r"na dovolené|în concediu|休暇|休假|휴가)\b",
+    re.IGNORECASE,
+)
+"""What people also write about: such a mail gets no automatic answer, but it is not taken for a machine's."""
 _CHALLENGE = re.compile(
     r"^\s*(?:re:\s*)?(?:\[?(?:please confirm your message|verify your e-?mail|challenge[- ]response|"
     r"your (?:e-?mail|message) (?:requires|needs) verification))",
@@ -47,6 +74,8 @@ _CHALLENGE = re.compile(
 _AUTOREPLY_FIELDS = (
     "x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-reply", "x-auto-respond", "x-mail-autoreply",
 )  # fmt: skip
+_NO = ("", "no", "false", "0")
+_WANTED_FIELDS = frozenset({"x-auto-response-suppress"})  # of the X-Auto… family: looked at by a rule of its own
 _BULK_WORDS = frozenset({"bulk", "list", "junk", "auto_reply", "auto-reply"})
 
 
@@ -176,6 +205,32 @@ def suppresses_answers(facts: Facts) -> str | None:
     return "response_suppressed" if words & {"all", "oof", "autoreply"} else None
 
 
+def is_report_of_any_kind(facts: Facts) -> str | None:
+    return "report_of_a_program" if facts.kind == "multipart/report" else None
+
+
+def has_automatic_fields(facts: Facts) -> str | None:
+    """The X-Auto… family, which every responder spells in its own way."""
+    for name in facts.headers.names():
+        if name.startswith("x-auto") and name not in _WANTED_FIELDS and facts.headers.plain(name).lower() not in _NO:
+            return "autoreply_field"
+    return None
+
+
+def comes_from_a_daemon(facts: Facts) -> str | None:
+    if _DAEMON.match(facts.author.address) or (facts.return_path and _DAEMON.match(facts.return_path)):
+        return "mail_daemon"
+    return None
+
+
+def may_be_a_vacation_notice(facts: Facts) -> str | None:
+    return "vacation_subject" if _AWAY.match(facts.subject) else None
+
+
+def wants_no_answer(facts: Facts) -> str | None:
+    return "no_reply_sender" if any(_NO_REPLY.match(one.address) for one in facts.reply_to) else None
+
+
 def has_loop_marks(facts: Facts) -> str | None:
     return "loop_field" if "x-loop" in facts.headers else None
 
@@ -228,6 +283,11 @@ _WRITTEN: tuple[tuple[MachineKind, Rule], ...] = (
 _SILENT: tuple[Rule, ...] = (
     has_no_author,
     has_empty_return_path,
+    is_report_of_any_kind,
+    comes_from_a_daemon,
+    may_be_a_vacation_notice,
+    wants_no_answer,
+    has_automatic_fields,
     is_list_mail,
     has_bulk_precedence,
     suppresses_answers,

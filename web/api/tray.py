@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import Connection
 
-from inbox import deliveries
+from inbox import deliveries, withheld
 from inbox.errors import BadInput
 from inbox.store import arrivals, outbox
 from inbox.vocabulary import ArrivalState
@@ -37,7 +37,7 @@ async def outbox_again(request: web.Request) -> web.Response:
 
 
 def lines(conn: Connection, state: str) -> dict[str, Any]:
-    """`state`: tray, set_aside, given_up or undelivered. Raises BadInput."""
+    """`state`: tray, set_aside, given_up, undelivered or withheld. Raises BadInput."""
     match state:
         case "tray" | "set_aside":
             return {"arrivals": arrivals.listing(conn, [ArrivalState(state)])}
@@ -50,5 +50,7 @@ def lines(conn: Connection, state: str) -> dict[str, Any]:
                     for c, e, error in deliveries.undelivered(conn)
                 ]
             }
+        case "withheld":
+            return {"withheld": withheld.listing(conn)}
         case _:
             raise BadInput("state", N_("This is none of the known values."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from inbox import deliveries
+from inbox import deliveries, withheld
 from inbox.errors import NotFound
 from inbox.mail_words import explain
 from inbox.store import arrivals
@@ -16,7 +16,7 @@ from web.templating import page_response
 
 routes = web.RouteTableDef()
 
-STATES = ("tray", "set_aside", "given_up", "undelivered")
+STATES = ("tray", "set_aside", "given_up", "undelivered", "withheld")
 
 
 @routes.get("/tray")
@@ -30,6 +30,8 @@ async def show(request: web.Request) -> web.Response:
             "arrivals": found.get("arrivals", []),
             "jobs": found.get("jobs", []),
             "entries": found.get("entries", []),
+            "withheld": found.get("withheld", []),
+            "alarm": await request.app[DB].read(withheld.rate_alarm, now(request)),
             "state": state,
             "states": STATES,
             "explain": explain,
