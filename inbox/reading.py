@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from inbox import image_senders
 from inbox.call_facts import WITHHELD
 from inbox.errors import NotFound
+from inbox.mail_trust import is_doubtful
 from inbox.queue import QueueRow, row
 from inbox.store.models import (
     Address,
@@ -74,6 +76,7 @@ class TimelineEntry:
     delivery_error: str | None
     client_key: str | None
     attachments: Sequence[AttachmentRecord] = ()
+    shows_images: bool = False  # remote pictures of this sender are shown without asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +351,8 @@ def _timeline(conn: Connection, rows: Sequence[Row[Any]]) -> list[TimelineEntry]
             attached.setdefault(a.entry_id, []).append(
                 AttachmentRecord(AttachmentId(a.id), a.name, a.media_type, a.size_bytes, a.digest, a.content_id)
             )
+    pictured = [r.data for r in rows if (r.data.get("mail") or {}).get("remote_images")]
+    shown_for = image_senders.shown_for(conn, pictured)
     return [
         TimelineEntry(
             id=EntryId(r.id),
@@ -365,6 +370,7 @@ def _timeline(conn: Connection, rows: Sequence[Row[Any]]) -> list[TimelineEntry]
             delivery_error=r.delivery_error,
             client_key=r.client_key,
             attachments=attached.get(r.id, ()),
+            shows_images=image_senders.author_of(r.data) in shown_for and not is_doubtful(r.data),
         )
         for r in rows
     ]

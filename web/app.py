@@ -54,6 +54,7 @@ from web.live import Desk
 from web.rates import Rates
 from web.realtime import PATH, is_own_origin, make_server
 from web.security import ACCESS, ACCESS_TABLE, Access, access, add_headers, network, remote
+from web.remote_images import RemoteImages
 from web.static_files import StaticFiles
 from web.templating import Pages
 from web.viewers import Viewers
@@ -140,6 +141,7 @@ def build(config: Config, *, clock: Clock | None = None, db: Database | None = N
     app[keys.WORKERS] = Workers(clock)
     app[keys.ADDRESSINGS] = addressings
     app[keys.SERVER] = server
+    app[keys.REMOTE_IMAGES] = RemoteImages(clock)
     app[WALL] = WallPusher(server, db, clock)
     app[keys.TEXTS] = AutomaticTexts(
         names=list(texts.TEXTS),
@@ -192,6 +194,7 @@ def build(config: Config, *, clock: Clock | None = None, db: Database | None = N
     app.on_shutdown.append(_hang_up)
 
     app.on_cleanup.append(_leave_redis)
+    app.on_cleanup.append(_fetch_no_more)
     return app
 
 
@@ -340,6 +343,10 @@ def _alarm_mail(config: Config) -> SendMail:
 async def _hang_up(app: web.Application) -> None:
     """Websockets first: the server would otherwise wait for them. Clients come back by themselves."""
     app[keys.SERVER].hang_up()
+
+
+async def _fetch_no_more(app: web.Application) -> None:
+    await app[keys.REMOTE_IMAGES].close()
 
 
 async def _leave_redis(app: web.Application) -> None:

@@ -16,6 +16,7 @@ from web.config import DeskConfig
 from web.live import Desk
 from web.rates import Rates
 from web.realtime import DeskServer
+from web.remote_images import RemoteImages
 from web.static_files import StaticFiles
 from web.templating import Pages
 from web.workers import Workers
@@ -32,6 +33,7 @@ WORKERS = web.AppKey("workers", Workers)
 SECRET = web.AppKey("secret", str)
 COUNTRY = web.AppKey("country", str)  # what telephone numbers without a country code mean
 PAGES = web.AppKey("pages", Pages)
+REMOTE_IMAGES = web.AppKey("remote_images", RemoteImages)
 SERVER = web.AppKey("server", DeskServer)
 ALARM_WAYS = web.AppKey("alarm_ways", AlarmWays)
 TEXTS = web.AppKey("texts", AutomaticTexts)

@@ -1,7 +1,7 @@
 // What an operator can do: commands go by HTTP, what everybody sees comes back over the live line.
 import { batch } from "../vendor/ui.js";
 import { get, post, Refusal, words } from "./api.js";
-import { loadQueue, settleOffer, unwatch, watch } from "./live.js";
+import { loadQueue, onMoved, settleOffer, unwatch, watch } from "./live.js";
 import {
   cardOpen, channel, conversation, cursor, dialog, drafts, focusComposer, found, letMove, list, nextAfter, pane, remember, rowOf, rows,
   searching, tab, takeEntries, takeRows, tellTime, toast, view, VIEWS, withDraft,
@@ -143,6 +143,8 @@ export function reload() {
   if (open) void load(open.id, ++opening);
 }
 
+onMoved(reload);
+
 /** @param {number} id @returns {Conversation} */
 function blank(id) {
   return {
@@ -274,6 +276,32 @@ export async function merge(into) {
   if (!await attempt(() => post(`/conversations/${id}/merge`, { into }), t("Merged."))) return false;
   await openConversation(into);
   return true;
+}
+
+/**
+ * Make chosen entries, or a mail with what answers it, a conversation of their own; with a way back.
+ * @param {{ entries: number[] } | { mail: number }} what
+ */
+export async function split(what) {
+  const id = here();
+  return attempt(async () => {
+    const { conversation_id: made } = await post(`/conversations/${id}/split`, what);
+    await openConversation(made);
+    toast(t("Split off: a conversation of its own."), { label: t("Undo"), run: () => void attempt(async () => {
+      await post(`/conversations/${made}/merge`, { into: id });
+      await openConversation(id);
+    }) });
+  });
+}
+
+/** Undo a merge: what was merged goes on by itself again. @param {number} merged */
+export async function takeApart(merged) {
+  if (await attempt(() => post(`/conversations/${merged}/take-apart`), t("Taken apart."))) reload();
+}
+
+/** Pictures in mails of this entry's sender, from now on. @param {number} entry @param {boolean} show */
+export async function showImages(entry, show) {
+  if (await attempt(() => post(`/entries/${entry}/images`, { show }), show ? t("Pictures of this sender are shown from now on.") : t("Pictures of this sender are held back again."))) reload();
 }
 
 /** @param {number} entry */

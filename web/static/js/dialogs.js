@@ -1,6 +1,6 @@
 // The smaller dialogs: snooze, assign, labels, priority, merge, and the news that stopped a send.
 import { html, useState } from "../vendor/ui.js";
-import { assign, merge, send, setPriority, setTags, snooze, take, write } from "./actions.js";
+import { assign, merge, send, setPriority, setTags, snooze, split, take, write } from "./actions.js";
 import { CallbackDialog, localInput, LogCallDialog, SlotDialog, WaiveDialog, WrapUpDialog } from "./callbacks.js";
 import { Actions, Dialog } from "./controls.js";
 import { EntryView } from "./entry.js";
@@ -26,6 +26,7 @@ export function Dialogs() {
     case "label": return html`<${LabelDialog} />`;
     case "priority": return html`<${PriorityDialog} />`;
     case "merge": return html`<${MergeDialog} named=${open.into} />`;
+    case "split": return html`<${SplitDialog} from=${open.from} />`;
     case "moved": return html`<${MovedDialog} since=${open.since} kind=${open.kind} then=${open.then} channel=${open.channel} />`;
     case "call": return html`<${LogCallDialog} />`;
     case "callback": return html`<${CallbackDialog} callback=${open.callback} />`;
@@ -135,6 +136,34 @@ function MergeDialog({ named }) {
     <div class="field"><label for="merge-into">${t("Another conversation, by number or address")}</label><input id="merge-into" value=${number} autocomplete="off" aria-invalid=${problem ? "true" : undefined} onInput=${(/** @type {any} */ event) => { setNumber(event.target.value); setProblem(""); }} />
       ${problem && html`<p class="error" role="alert">${problem}</p>`}</div>
     <${Actions} close=${shut} label=${t("Merge")} />
+  </${Dialog}>`;
+}
+
+/** Which mails and notes become a conversation of their own; the one chosen and all later mails to begin with. @param {{ from: number }} props */
+function SplitDialog({ from }) {
+  const open = conversation.value;
+  const movable = (open?.entries ?? []).filter((one) => !one.sending && one.channel !== "chat" && ["message", "reply", "autoreply", "note", "report"].includes(one.kind));
+  const start = movable.find((one) => one.id === from)?.number ?? 0;
+  const [picked, setPicked] = useState(() => new Set(movable.filter((one) => one.number >= start).map((one) => one.id)));
+  const [busy, setBusy] = useState(false);
+  const flip = (/** @type {number} */ id) => {
+    const next = new Set(picked);
+    if (!next.delete(id)) next.add(id);
+    setPicked(next);
+  };
+  const submit = async () => {
+    setBusy(true);
+    if (await split({ entries: [...picked] })) shut();
+    setBusy(false);
+  };
+  const words = (/** @type {import("./state.js").Entry} */ one) => (one.data.mail?.new_text || one.text || one.data.mail?.subject || "").slice(0, 120);
+  return html`<${Dialog} title=${t("Split into two conversations")} class="wide" close=${shut} submit=${() => void submit()}>
+    <p class="hint">${t("What you choose becomes a conversation of its own. Later answers to these mails arrive there, and whoever waits keeps their place.")}</p>
+    <fieldset class="pick-list"><legend class="for-readers">${t("Mails and notes to split off")}</legend>
+      ${movable.map((one) => html`<label class="check" key=${one.id}><input type="checkbox" checked=${picked.has(one.id)} onChange=${() => flip(one.id)} />
+        <span><b>${one.author_name || t("The desk")}</b> <span class="quiet">${one.kind === "note" ? `${t("internal note")} · ` : ""}${shortTime(one.created_at, serverNow())}</span><span class="picked-words" dir="auto">${words(one)}</span></span></label>`)}
+    </fieldset>
+    <${Actions} close=${shut} label=${t("Split off")} busy=${busy} />
   </${Dialog}>`;
 }
 

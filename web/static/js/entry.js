@@ -1,7 +1,7 @@
 // One entry of the timeline, by its kind.
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
-import { tryAgain } from "./actions.js";
-import { Icon } from "./controls.js";
+import { showImages, split, takeApart, tryAgain } from "./actions.js";
+import { Icon, Menu } from "./controls.js";
 import { conversation, dialog, serverNow } from "./state.js";
 import { channelName, dayName, fileSize, fullTime, page, reason, shortTime, t } from "./words.js";
 
@@ -41,8 +41,15 @@ function Head({ entry, icon, aside }) {
     <${Icon} name=${icon} label=${label} /><b>${entry.kind === "autoreply" ? t("The desk") : authorName(entry)}</b>
     ${aside && html`<span>${aside}</span>`}
     <time datetime=${entry.created_at} title=${fullTime(entry.created_at)}>${shortTime(entry.created_at, serverNow())}</time>
+    ${splittable(entry) && html`<${Menu} class="icon-button entry-menu" place="wide" label=${t("More about this mail")} items=${() => [
+      { label: t("Split off from here…"), icon: "split", run: () => { dialog.value = { name: "split", from: entry.id }; } },
+    ]} />`}
   </div>`;
 }
+
+/** A mail of a conversation that has others: it may be the beginning of another one. @param {Entry} entry */
+const splittable = (entry) => Boolean(entry.data.mail) && (entry.kind === "message" || entry.kind === "reply") && !entry.sending
+  && conversation.value?.merged_into_id === null && conversation.value.entries.filter((one) => one.kind === "message" || one.kind === "reply").length > 1;
 
 /** @param {{ entry: Entry, kind: string, icon: string, aside?: string }} props */
 function Bubble({ entry, kind, icon, aside }) {
@@ -51,7 +58,7 @@ function Bubble({ entry, kind, icon, aside }) {
   return html`<article class=${`entry ${kind}${mail ? " mail" : ""}${failed ? " failed" : ""}`} id=${`entry-${entry.number}`} aria-label=${`${authorName(entry)}${aside ? `, ${aside}` : ""}`}>
     <${Head} entry=${entry} icon=${icon} aside=${aside} />
     <div class="bubble">
-      ${mail && html`<${MailHead} mail=${mail} />`}
+      ${mail && html`<${MailHead} entry=${entry} mail=${mail} />`}
       <${Words} entry=${entry} />
       ${entry.attachments.length > 0 && html`<${Files} entry=${entry} />`}
     </div>
@@ -62,15 +69,16 @@ function Bubble({ entry, kind, icon, aside }) {
 /** @param {{ name?: string, address: string }} one */
 const person = (one) => one.name || one.address;
 
-/** @param {{ mail: any }} props */
-function MailHead({ mail }) {
+/** @param {{ entry: Entry, mail: any }} props */
+function MailHead({ entry, mail }) {
   const to = (mail.to ?? []).map(person).join(", ");
   const cc = (mail.cc ?? []).map(person).join(", ");
   return html`<div class="mail-head">
     ${mail.subject && html`<strong>${mail.subject}</strong>`}
     <span>${[to && t("To %(names)s", { names: to }), cc && t("Cc %(names)s", { names: cc })].filter(Boolean).join(" · ")}</span>
     ${mail.stranger && html`<span>${t("Was not part of this conversation before: gets no answers unless you add them.")}</span>`}
-    ${mail.subject_changed && html`<span>${t("The subject was changed in this mail.")}</span>`}
+    ${mail.subject_changed && html`<span class="mail-hint"><${Icon} name="split" /><span>${t("The subject was changed; before it was “%(subject)s”.", { subject: mail.subject_changed })}</span>
+      ${splittable(entry) && html`<button type="button" class="link-button" onClick=${() => void split({ mail: entry.id })}>${t("Split into a new conversation")}</button>`}</span>`}
     <${MailHints} mail=${mail} />
   </div>`;
 }
@@ -148,11 +156,18 @@ function Words({ entry }) {
     ${!entry.has_html && entry.author === "contact" && (mail.notes || mail.protection) && html`<div class="mail-tools"><a class="link-button" href=${`/entries/${entry.id}/raw`}>${t("Original")}</a></div>`}
     ${entry.has_html && html`<div class="mail-tools">
       <button type="button" class="link-button" aria-expanded=${whole} onClick=${() => setWhole(!whole)}>${whole ? t("Show the words only") : t("Show whole mail")}</button>
-      ${whole && !remote && mail.remote_images > 0 && html`<button type="button" class="link-button" onClick=${() => setRemote(true)}>${t("Show remote images")}</button>`}
+      ${whole && mail.remote_images > 0 && html`<${RemoteImages} entry=${entry} shown=${remote} show=${() => setRemote(true)} />`}
       <a class="link-button" href=${`/entries/${entry.id}/raw`}>${t("Original")}</a>
     </div>`}
-    ${whole && html`<${MailFrame} id=${entry.id} remote=${remote} />`}
+    ${whole && html`<${MailFrame} key=${entry.shows_images ? "shown" : "held"} id=${entry.id} remote=${remote} />`}
   </div>`;
+}
+
+/** Held back until asked for: loading them tells their sender that the mail was read. @param {{ entry: Entry, shown: boolean, show: () => void }} props */
+function RemoteImages({ entry, shown, show }) {
+  if (entry.shows_images) return html`<button type="button" class="link-button" onClick=${() => void showImages(entry.id, false)}>${t("Stop showing remote images of this sender")}</button>`;
+  return html`${!shown && html`<button type="button" class="link-button" onClick=${show}>${t("Show remote images")}</button>`}
+    ${entry.author === "contact" && html`<button type="button" class="link-button" onClick=${() => void showImages(entry.id, true)}>${t("Always for this sender")}</button>`}`;
 }
 
 /** The mail in its own document: no script runs there, its height is measured from here. @param {{ id: number, remote: boolean }} props */
@@ -315,6 +330,9 @@ export function statusWords(entry) {
     case "tags": return d.tags?.length ? t("%(name)s set the labels: %(tags)s", { name, tags: d.tags.join(", ") }) : t("%(name)s took the labels away", { name });
     case "merged_into": return t("Merged into conversation %(n)s", { n: d.other });
     case "merged_from": return t("Conversation “%(subject)s” was merged into this one", { subject: d.subject || d.other });
+    case "split_into": return t("%(name)s split off “%(subject)s”", { name, subject: d.subject || d.other });
+    case "split_from": return t("%(name)s split this off another conversation", { name });
+    case "taken_apart": return t("%(name)s took two merged conversations apart again", { name });
     case "handoff_accepted": return t("%(name)s took it over", { name });
     case "handoff_declined": return t("%(name)s could not take it", { name });
     case "handoff_cancelled": return t("%(name)s took the offer back", { name });
@@ -338,10 +356,19 @@ export function statusWords(entry) {
   }
 }
 
+const ELSEWHERE = new Set(["split_into", "split_from", "merged_into", "merged_from", "taken_apart"]);
+
+/** What was merged into this one and has not left it since. @param {Entry} entry */
+const canBeTakenApart = (entry) => entry.data.what === "merged_from" && !entry.data.taken_back && conversation.value?.merged_into_id === null
+  && !conversation.value.entries.some((later) => later.number > entry.number && later.data.what === "taken_apart" && later.data.other === entry.data.other);
+
 /** @param {{ entry: Entry }} props */
 function StatusLine({ entry }) {
   const words = statusWords(entry) || entry.text || t("Something changed");
-  return html`<p class="status-line" id=${`entry-${entry.number}`}><time datetime=${entry.created_at} title=${fullTime(entry.created_at)}>${shortTime(entry.created_at, serverNow())}</time> · ${words}</p>`;
+  const other = ELSEWHERE.has(entry.data.what) ? Number(entry.data.other) : 0;
+  return html`<p class="status-line" id=${`entry-${entry.number}`}><time datetime=${entry.created_at} title=${fullTime(entry.created_at)}>${shortTime(entry.created_at, serverNow())}</time> · ${words}
+    ${other > 0 && html` <a class="link-button" href=${`/inbox/${other}`}>${t("Open conversation %(n)s", { n: other })}</a>`}
+    ${other > 0 && canBeTakenApart(entry) && html` <button type="button" class="link-button" onClick=${() => void takeApart(other)}>${t("Take apart")}</button>`}</p>`;
 }
 
 /** @param {{ iso: string }} props */

@@ -20,6 +20,11 @@ let socket = null;
 const alarmListeners = [];
 /** @type {((offer: import("./state.js").Offer) => void)[]} */
 const offerListeners = [];
+/** Told that entries of the open conversation have gone elsewhere or come back. @type {(() => void)[]} */
+const moveListeners = [];
+const MOVES = new Set(["split_into", "merged_from", "taken_apart"]);
+/** @param {() => void} listener */
+export const onMoved = (listener) => moveListeners.push(listener);
 /** @param {(alarm: any) => void} listener */
 export const onAlarm = (listener) => alarmListeners.push(listener);
 /** @param {(offer: any) => void} listener */
@@ -64,7 +69,10 @@ function lost() {
 /** @param {import("socket.io-client").Socket} live */
 function listen(live) {
   live.on("rows", (change) => takeRows(change));
-  live.on("entries", ({ conversation_id, entries }) => takeEntries(conversation_id, entries));
+  live.on("entries", ({ conversation_id, entries }) => {
+    takeEntries(conversation_id, entries);
+    if (conversation.peek()?.id === conversation_id && entries.some((/** @type {Entry} */ one) => MOVES.has(one.data.what))) moveListeners.forEach((listener) => listener());
+  });
   live.on("delivery", (change) => takeDelivery(change));
   live.on("viewers", ({ conversation_id, viewers: present }) => {
     const next = new Map(viewers.peek());

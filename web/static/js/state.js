@@ -12,7 +12,7 @@ import { page, t } from "./words.js";
  * @typedef {{
  *   id: number, number: number, kind: string, channel: string | null, author: string, author_name: string,
  *   operator_id: number | null, text: string, has_html: boolean, data: Record<string, any>, created_at: string,
- *   delivery: string | null, delivery_error: string | null, client_key: string | null, attachments: FileRecord[],
+ *   delivery: string | null, delivery_error: string | null, shows_images?: boolean, client_key: string | null, attachments: FileRecord[],
  *   sending?: "sending" | "failed", problem?: string,
  * }} Entry
  * @typedef {{ to: string[], cc: string[], subject?: string, names?: Record<string, string> }} Addressing
