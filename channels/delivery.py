@@ -49,12 +49,12 @@ class Deliver:
 def _sent(
     tx: Transaction, job: Job, entry_id: EntryId, delivery: Delivery, data: dict[str, object], *, now: datetime
 ) -> None:
-    deliveries.set_delivery(tx, entry_id, delivery, data=data)
+    deliveries.sent(tx, entry_id, delivery, data, now=now)
     outbox.done(tx, job.id, now=now)
 
 
 def _failed(tx: Transaction, job: Job, entry_id: EntryId, error: str, *, retry: bool, now: datetime) -> None:
     if outbox.failed(tx, job, error, retry=retry, now=now):
-        deliveries.failed_for_good(tx, entry_id, error, now=now)
+        deliveries.gave_up(tx, entry_id, error, now=now)
     else:
-        deliveries.set_delivery(tx, entry_id, Delivery.DELAYED, error=error)
+        deliveries.delayed(tx, entry_id, error)

@@ -36,7 +36,7 @@ def save(
         Draft.operator_id == operator_id,
         Draft.kind == kind,
     )
-    if not text.strip():
+    if not text.strip() and not any(data.get(kept) for kept in ("recipients", "attachments", "block")):
         tx.conn.execute(delete(Draft).where(*mine))
         return
     changed = tx.conn.execute(update(Draft).where(*mine).values(text=text, data=dict(data), saved_at=now))

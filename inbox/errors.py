@@ -6,7 +6,7 @@ language: `words.say(language, error.message, **error.values)`. `str(error)` is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from inbox.words import N_
 
@@ -31,6 +31,7 @@ _MISSING: Mapping[str, str] = {
     "file": N_("This file does not exist, or you may not see it."),
     "operator": N_("There is no such operator."),
     "arrival": N_("This arrival does not exist, or you may not see it."),
+    "planned": N_("This answer does not wait any more."),
     "job": N_("This job does not exist, or it has been done."),
     "page": N_("There is no such page."),
 }
@@ -69,7 +70,22 @@ class TimelineMoved(InboxError):
         super().__init__(N_("There are new entries in this conversation. Read them before you send."))
 
 
+class AddressFails(InboxError):
+    """A mail to these addresses came back the last time. Raised once: who says so sends all the same."""
+
+    code = "address_fails"
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self.addresses = tuple(addresses)
+        super().__init__(
+            N_("The last mail to %(addresses)s could not be delivered. Send it all the same?"),
+            addresses=", ".join(addresses),
+        )
+
+
 _SETTLED: Mapping[str, str] = {
+    "mail": N_("This mail has left already."),
+    "planned": N_("This answer has been sent or cancelled already."),
     "handoff": N_("This handoff has already been settled."),
     "callback": N_("This callback has already been settled."),
 }

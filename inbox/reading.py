@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from inbox import image_senders
+from inbox import image_senders, later
 from inbox.call_facts import WITHHELD
 from inbox.errors import NotFound
+from inbox.later import Planned
 from inbox.mail_trust import is_doubtful
 from inbox.queue import QueueRow, row
 from inbox.store.models import (
@@ -166,6 +167,7 @@ class ConversationView:
     participants: Sequence[ParticipantRecord]
     callback: CallbackRecord | None
     drafts: Sequence[DraftRecord]
+    planned: Sequence[Planned]
     automatic: Sequence[AutomaticDecision]
 
 
@@ -196,6 +198,7 @@ def open_conversation(conn: Connection, conversation_id: ConversationId, viewer:
                 )
             )
         ],
+        planned=later.of_conversation(conn, conversation_id),
         automatic=[
             AutomaticDecision(d.sent, d.reason, d.text_name, d.at)
             for d in conn.execute(

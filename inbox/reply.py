@@ -48,6 +48,7 @@ class Recipients:
     cc: Sequence[str] | None = None
     sender: str | None = None  # one of the desk's own addresses
     answers: EntryId | None = None  # the entry that is answered, where it is not the newest
+    history_to_new: bool = False  # quote the mail that is answered, also to those who have not seen it
 
 
 class Addressing(Protocol):
@@ -170,7 +171,7 @@ def reply(tx: Transaction, draft: ReplyDraft, *, addressings: Addressings, now: 
 
 
 def fixed(conn: Connection, draft: ReplyDraft, channel: ChannelKind, addressings: Addressings) -> dict[str, Any]:
-    """What the entry keeps besides its words: whom it reaches, fixed now. Raises BadInput, CannotReach, AddressFails."""
+    """What the entry keeps besides its words: whom it reaches, fixed now. Raises what sending does."""
     data = dict(draft.data)
     if draft.block is not None and not draft.block.is_empty():
         data["block"] = draft.block.plain()

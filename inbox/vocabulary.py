@@ -18,6 +18,8 @@ HandoffId = NewType("HandoffId", int)
 CallbackId = NewType("CallbackId", int)
 AttachmentId = NewType("AttachmentId", int)
 SessionId = NewType("SessionId", int)
+PlannedId = NewType("PlannedId", int)
+DeskMailId = NewType("DeskMailId", int)
 
 
 class ChannelKind(StrEnum):
@@ -91,6 +93,26 @@ class Delivery(StrEnum):
     DELAYED = "delayed"
     FAILED = "failed"
     KEPT = "kept"  # no mail server is configured: written to a file, not sent
+
+
+class RecipientState(StrEnum):
+    """How far a mail has got on its way to one of its recipients."""
+
+    QUEUED = "queued"
+    DELAYED = "delayed"  # our server has not taken it yet: the desk tries again
+    SENT = "sent"
+    HELD_UP = "held_up"  # ours has taken it, the next one keeps it waiting
+    FAILED = "failed"  # refused when it was handed over
+    BOUNCED = "bounced"  # came back later
+
+
+class PlannedState(StrEnum):
+    """An answer that is to leave at a chosen time."""
+
+    WAITING = "waiting"
+    HELD = "held"  # its time has come, but something has changed: people decide
+    SENT = "sent"
+    CANCELLED = "cancelled"
 
 
 class ArrivalState(StrEnum):

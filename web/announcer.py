@@ -164,6 +164,7 @@ class Announcer:
                     "number": entry.number,
                     "delivery": entry.delivery,
                     "error": entry.delivery_error,
+                    "recipients": entry.data.get("recipients"),
                 },
                 f"conv:{conversation_id}",
             )

@@ -28,15 +28,17 @@ from channels import delivery
 from channels.channel import Channel
 from channels.chat.channel import WidgetAssets, chat_channel
 from channels.chat.settings import ChatSettings
+from channels.email import mail_check
 from channels.email.channel import EmailStatus, email_channel
 from channels.email.settings import EmailSettings
 from channels.phone.channel import phone_channel
 from channels.phone.settings import PhoneSettings
-from inbox import timers
+from inbox import later, timers
 from inbox.alarms.notices import SENDERS, STEPS
 from inbox.alarms.rules import Means
 from inbox.clock import Clock, SystemClock
 from inbox.events import MessageReceived, ReplyWritten, WaitMissed, WaitStarted, WaitWarned
+from inbox.mail_stops import UnsubscribeLinks
 from inbox.reply import Addressings
 from inbox.store.attachments import AttachmentFolder
 from inbox.store.database import Database, open_database
@@ -53,8 +55,8 @@ from web.errors import errors
 from web.live import Desk
 from web.rates import Rates
 from web.realtime import PATH, is_own_origin, make_server
-from web.security import ACCESS, ACCESS_TABLE, Access, access, add_headers, network, remote
 from web.remote_images import RemoteImages
+from web.security import ACCESS, ACCESS_TABLE, Access, access, add_headers, network, remote
 from web.static_files import StaticFiles
 from web.templating import Pages
 from web.viewers import Viewers
@@ -161,6 +163,9 @@ def build(config: Config, *, clock: Clock | None = None, db: Database | None = N
         try_out=Trial(db, clock, words, push, _alarm_mail(config), config.alarms.webhooks),
     )
 
+    app[keys.UNSUBSCRIBE] = UnsubscribeLinks(secret, config.server.url)
+    app[keys.MAIL_ADDRESSES] = [{"name": one.name, "address": one.address} for one in config.email.addresses]
+    app[keys.MAIL_CHECK] = partial(mail_check.check, config.email, config.email.dns.dns())
     email_status = EmailStatus()
     app[EMAIL_STATUS] = email_status
     channels = _channels(
@@ -174,7 +179,10 @@ def build(config: Config, *, clock: Clock | None = None, db: Database | None = N
         desk=desk,
         remote_of=remote,
         email_status=email_status,
+        links=app[keys.UNSUBSCRIBE],
     )
+    assert email_status.administration is not None
+    app[keys.MAIL_DESK] = email_status.administration
     addressings |= {c.kind: c.addressing for c in channels if c.addressing is not None}
     table = dict(ACCESS)
     for channel in channels:
@@ -210,6 +218,7 @@ def _channels(
     desk: Desk,
     remote_of: Callable[[web.Request], str],
     email_status: EmailStatus,
+    links: UnsubscribeLinks,
 ) -> list[Channel]:
     """All channels of the desk, with what they and the operators' screens tell each other."""
     chat = chat_channel(
@@ -226,7 +235,18 @@ def _channels(
     chat.namespace.news.append(desk.visitor_news)
     desk.on_operator_writing.append(chat.namespace.operator_writing)
     desk.on_operator_read.append(chat.namespace.operators_have_read)
-    email = email_channel(db, clock, config.email, words, folder, house=config.desk.name, status=email_status)
+    email = email_channel(
+        db,
+        clock,
+        config.email,
+        words,
+        folder,
+        house=config.desk.name,
+        status=email_status,
+        links=links,
+        secret=secret,
+        own_url=config.server.url,
+    )
     phone = phone_channel(db, clock, config.phone, remote_of=remote_of)
     return [chat.channel, email, phone]
 
@@ -270,7 +290,8 @@ async def _store(app: web.Application, *, config: DeskConfig, own: bool) -> Asyn
 async def _working(app: web.Application, *, channels: Sequence[Channel], config: Config) -> AsyncIterator[None]:
     """Timers, outbox and whatever the channels need to listen."""
     db, clock, workers, desk = app[keys.DB], app[keys.CLOCK], app[keys.WORKERS], app[keys.DESK]
-    watcher = timers.Watcher(db, clock)
+    planned = timers.Timer("planned", later.next_due, partial(later.fire_due, addressings=app[keys.ADDRESSINGS]))
+    watcher = timers.Watcher(db, clock, (*timers.TIMERS, planned))
     senders = {c.kind: c.sender for c in channels if c.sender is not None}
     deliveries = OutboxWorker(db, clock, delivery.HANDLER, delivery.Deliver(db, clock, senders), quiet=QUIET)
     answers = OutboxWorker(

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from sqlalchemy.exc import DBAPIError
 
-from inbox.errors import BadInput, InboxError, TimelineMoved
+from inbox.errors import AddressFails, BadInput, InboxError, TimelineMoved
 from inbox.words import N_
 from web.api.json import answer
 from web.keys import LANGUAGE, WORDS
@@ -32,6 +32,7 @@ STATUS: Mapping[str, int] = {
     "timeline_moved": 409,
     "bad_input": 422,
     "cannot_reach": 422,
+    "address_fails": 409,
     "rate_limited": 429,
     "too_large": 413,
     "store_busy": 503,
@@ -89,6 +90,8 @@ def described(words: Any, language: str, error: InboxError) -> dict[str, Any]:
 def _extra(error: InboxError) -> dict[str, Any]:
     if isinstance(error, BadInput):
         return {"field": error.field}
+    if isinstance(error, AddressFails):
+        return {"addresses": list(error.addresses)}
     if isinstance(error, TimelineMoved):
         return {"since": error.since, "last_number": error.last_number}
     return {}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from aiohttp import web
 
 from inbox.clock import Clock
+from inbox.mail_check import MailCheck
+from inbox.mail_overview import MailDesk
+from inbox.mail_stops import UnsubscribeLinks
 from inbox.people.sessions import SignedIn
 from inbox.reply import Addressings
 from inbox.store.attachments import AttachmentFolder
@@ -33,9 +36,13 @@ WORKERS = web.AppKey("workers", Workers)
 SECRET = web.AppKey("secret", str)
 COUNTRY = web.AppKey("country", str)  # what telephone numbers without a country code mean
 PAGES = web.AppKey("pages", Pages)
+MAIL_ADDRESSES = web.AppKey("mail_addresses", list[dict[str, str]])  # the desk's own, name and address
+UNSUBSCRIBE = web.AppKey("unsubscribe", UnsubscribeLinks)
 REMOTE_IMAGES = web.AppKey("remote_images", RemoteImages)
 SERVER = web.AppKey("server", DeskServer)
 ALARM_WAYS = web.AppKey("alarm_ways", AlarmWays)
+MAIL_DESK = web.AppKey("mail_desk", MailDesk)
+MAIL_CHECK = web.AppKey("mail_check", MailCheck)
 TEXTS = web.AppKey("texts", AutomaticTexts)
 STATIC = web.AppKey("static", StaticFiles)
 

@@ -20,6 +20,7 @@ class ReplyTo:
     to: tuple[MailAddress, ...]
     cc: tuple[MailAddress, ...]
     only_author: bool = False
+    others: tuple[MailAddress, ...] = ()  # on request, where we were in Bcc
 
 
 def recipients_for_reply(
@@ -33,6 +34,9 @@ def recipients_for_reply(
     if ours:
         return _apart(to, cc, own_addresses)
     author = _people([mail["author"]])
+    if mail.get("suspicious") and not mail.get("trusted_by"):
+        # Nobody is taken from a doubtful mail but the one it claims to be from.
+        return _apart(author, [], own_addresses)
     if automatic:
         return _apart(author, [], own_addresses)
     asked = [one for one in _people(mail.get("reply_to", [])) if not _is_own(one, own_addresses)]
@@ -40,7 +44,9 @@ def recipients_for_reply(
     if not any(_is_own(one, own_addresses) for one in (*to, *cc)):
         if list_post and any(one.folded == list_post for one in (*to, *cc)):
             return _apart([MailAddress("", list_post)], [], own_addresses)
-        return ReplyTo(_apart(asked or author, [], own_addresses).to, (), only_author=bool(to or cc))
+        alone = _apart(asked or author, [], own_addresses).to
+        others = _apart([*alone], [*to, *cc], own_addresses).cc
+        return ReplyTo(alone, (), only_author=bool(to or cc), others=others)
     return _apart(asked or author, [*to, *cc], own_addresses)
 
 

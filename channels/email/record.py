@@ -167,6 +167,7 @@ class InboundMail:
     protection: Protection
     notes: tuple[str, ...]
     thread_index: str = ""  # base64, whole
+    desk_id: str = ""  # a copy of our own mail names the id it left the desk with, whatever it is called now
 
     @property
     def new_text(self) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from urllib.parse import quote
 
 from channels.email.addresses import MailAddress
 from channels.email.headers import one_line
@@ -32,6 +33,15 @@ class OutgoingFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """RFC 8058: a link that takes a POST, and an address for programs that know no links."""
+
+    link: str
+    mail_to: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutgoingMail:
     sender: MailAddress
     to: Sequence[MailAddress]
@@ -46,7 +56,11 @@ class OutgoingMail:
     references: Sequence[str] = ()
     files: Sequence[OutgoingFile] = ()
     automatic: bool = False  # RFC 3834: says so, and asks others not to answer
+    generated: bool = False  # automatic, and no answer to anything
     language: str = ""
+    thread_index: str = ""  # base64, as Outlook and Exchange know the thread
+    thread_topic: str = ""
+    unsubscribe: Unsubscribe | None = None
 
 
 def serialise(mail: OutgoingMail) -> bytes:
@@ -62,13 +76,24 @@ def serialise(mail: OutgoingMail) -> bytes:
         head.append(_line("Reply-To", _address(mail.reply_to)))
     head.append(_words("Subject", mail.subject))
     head.append(_line("Message-ID", _token(mail.message_id)))
+    # Some services give the mail another id on its way; the copy in their folder of sent mail then tells which it is.
+    head.append(_line("X-Desk-Message-ID", _token(mail.message_id)))
     if mail.in_reply_to:
         head.append(_line("In-Reply-To", _token(mail.in_reply_to)))
     if mail.references:
         head.append(_folded("References", [_token(one) for one in mail.references]))
-    if mail.automatic:
-        head.append(_line("Auto-Submitted", "auto-replied"))
+    if mail.thread_index:
+        head.append(_folded("Thread-Index", _pieces(mail.thread_index)))
+    if mail.thread_topic:
+        head.append(_words("Thread-Topic", mail.thread_topic))
+    if mail.automatic or mail.generated:
+        head.append(_line("Auto-Submitted", "auto-generated" if mail.generated else "auto-replied"))
         head.append(_line("X-Auto-Response-Suppress", "All"))
+    if mail.unsubscribe is not None:
+        written_to = quote(_ascii_address(mail.unsubscribe.mail_to), safe="@+")
+        asks = f"mailto:{written_to}?subject={quote(mail.unsubscribe.subject)}"
+        head.append(_folded("List-Unsubscribe", [f"<{_token(mail.unsubscribe.link)}>,", f"<{_token(asks)}>"]))
+        head.append(_line("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
     if mail.language:
         head.append(_line("Content-Language", _token(mail.language)))
     head.append(_line("MIME-Version", "1.0"))
@@ -151,6 +176,12 @@ def _folded(name: str, words: Sequence[str]) -> bytes:
         current += f" {word}"
     lines.append(current)
     return ("\r\n".join(lines) + "\r\n").encode("ascii")
+
+
+def _pieces(value: str) -> list[str]:
+    """A long value without blanks, in pieces that fit into lines; readers drop the blanks between them."""
+    clean = _token(value)
+    return [clean[at : at + 70] for at in range(0, len(clean), 70)]
 
 
 def _people(name: str, people: Sequence[MailAddress]) -> bytes:

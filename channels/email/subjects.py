@@ -46,3 +46,13 @@ def is_forward(subject: str) -> bool:
 def for_reply(subject: str) -> str:
     """Unchanged, with "Re: " only where no reply prefix of any language stands."""
     return subject if is_reply(subject) else f"Re: {subject}".rstrip()
+
+
+def bare_subject(subject: str) -> str:
+    """Without prefixes, as written: what Outlook calls the topic."""
+    for _ in range(_MOST):
+        found = _PREFIX.match(subject)
+        if found is None:
+            break
+        subject = subject[found.end() :]
+    return subject.strip()

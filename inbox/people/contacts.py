@@ -163,6 +163,29 @@ def mark_failing(tx: Transaction, line: AddressLine, *, now: datetime) -> None:
     )
 
 
+def failing_among(conn: Connection, written: Sequence[str]) -> list[str]:
+    """Those mail addresses whose last mail came back for good, as written."""
+    folded = {fold(AddressKind.EMAIL, one): one for one in written}
+    if not folded:
+        return []
+    found = conn.execute(
+        select(Address.value).where(
+            Address.kind == AddressKind.EMAIL, Address.value.in_(list(folded)), Address.failing_since.is_not(None)
+        )
+    ).scalars()
+    return [folded[value] for value in found]
+
+
+def works_again(tx: Transaction, written: Sequence[str]) -> None:
+    """A server has taken mail for these addresses: they are asked about no more."""
+    values = [fold(AddressKind.EMAIL, one) for one in written]
+    tx.conn.execute(
+        update(Address)
+        .where(Address.kind == AddressKind.EMAIL, Address.value.in_(values), Address.failing_since.is_not(None))
+        .values(failing_since=None)
+    )
+
+
 def _add(tx: Transaction, contact_id: ContactId, line: AddressLine, now: datetime) -> AddressId:
     return AddressId(
         _ADD_ADDRESS.scalar(

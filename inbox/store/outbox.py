@@ -144,6 +144,28 @@ def given_up_job(conn: Connection, job_id: OutboxId) -> Job | None:
     return None if row is None else Job(OutboxId(row.id), row.handler, row.conversation_id, row.payload, row.attempts)
 
 
+def withdraw(tx: Transaction, handler: str, conversation_id: ConversationId, entry_id: int, *, now: datetime) -> bool:
+    """Take a row about an entry back before it is due. False when somebody has begun to work on it."""
+    rows = tx.conn.execute(
+        select(Outbox.id, Outbox.payload).where(
+            Outbox.conversation_id == conversation_id,
+            Outbox.handler == handler,
+            Outbox.state == OutboxState.QUEUED,
+            Outbox.next_at > now,
+            Outbox.attempts == 0,
+        )
+    ).all()
+    ids = [row.id for row in rows if row.payload.get("entry_id") == entry_id]
+    if not ids:
+        return False
+    taken = tx.conn.execute(
+        update(Outbox)
+        .where(Outbox.id.in_(ids), Outbox.state == OutboxState.QUEUED, Outbox.attempts == 0)
+        .values(state=OutboxState.DONE, settled_at=now)
+    )
+    return taken.rowcount == len(ids)
+
+
 def replaced(tx: Transaction, handler: str, conversation_id: ConversationId, entry_id: int, *, now: datetime) -> None:
     """Given-up rows about an entry are settled: a new one has taken their place."""
     rows = tx.conn.execute(

@@ -42,8 +42,9 @@ class Transaction:
     def record(self, event: AnyEvent) -> None:
         """Note a fact: its durable consequences are stored with this commit, screens hear of it afterwards."""
         self.events.append(event)
+        at = event.not_before if isinstance(event, events.ReplyWritten) else None
         for handler in self._durable.get(type(event), ()):
-            add_outbox(self, handler, event)
+            add_outbox(self, handler, event, at=at)
 
 
 _COLUMNS = ("handler", "conversation_id", "payload", "state", "attempts", "next_at", "last_error", "created_at")

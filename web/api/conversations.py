@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from inbox import drafts, handoff, lifecycle, merging, reading
 from inbox.errors import BadInput, CannotReach
 from inbox.moving import MOST_AT_ONCE
+from inbox.people.contacts import failing_among
 from inbox.reply import Addressings, Recipients, channel_of_answer
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import ChannelKind, ConversationId, Ending, EntryId, EntryKind, OperatorId
@@ -46,7 +47,10 @@ async def entries(request: web.Request) -> web.Response:
 
 @routes.get("/api/conversations/{id}/addressing")
 async def addressing(request: web.Request) -> web.Response:
-    found = await request.app[DB].read(_addressing, path_id(request), request.app[ADDRESSINGS])
+    answers = query_number(request, "answers")
+    found = await request.app[DB].read(
+        _addressing, path_id(request), request.app[ADDRESSINGS], None if answers is None else EntryId(answers)
+    )
     return answer({"addressing": found})
 
 
@@ -231,13 +235,21 @@ def _split(
     return merging.split(tx, conversation_id, entries, by=by, now=now)
 
 
-def _addressing(conn: Connection, conversation_id: ConversationId, addressings: Addressings) -> dict[str, Any] | None:
-    """Whom an answer by mail would reach; None where the answer goes another way or nowhere."""
+def _addressing(
+    conn: Connection, conversation_id: ConversationId, addressings: Addressings, answers: EntryId | None = None
+) -> dict[str, Any] | None:
+    """Whom an answer by mail would reach; None where the answer goes another way or nowhere.
+
+    `others`: who else stands in a mail that we had in blind copy. `failing`: whose last mail came back.
+    """
     try:
         if channel_of_answer(conn, conversation_id) is not ChannelKind.EMAIL or ChannelKind.EMAIL not in addressings:
             return None
-        fixed = addressings[ChannelKind.EMAIL](conn, conversation_id, Recipients(), automatic=False)
+        fixed = addressings[ChannelKind.EMAIL](conn, conversation_id, Recipients(answers=answers), automatic=False)
     except (CannotReach, BadInput):
         return None
     mail: dict[str, Any] | None = fixed.get("mail")
-    return mail
+    if mail is None:
+        return None
+    everybody = [one["address"] for one in (*mail["to"], *mail["cc"])]
+    return {**mail, "others": fixed.get("others", []), "failing": failing_among(conn, everybody)}

@@ -1,10 +1,11 @@
 // What an operator can do: commands go by HTTP, what everybody sees comes back over the live line.
 import { batch } from "../vendor/ui.js";
-import { get, post, Refusal, words } from "./api.js";
+import { get, post, put, Refusal, words } from "./api.js";
+import { hasPoints, NO_POINTS } from "./drafts.js";
 import { loadQueue, onMoved, settleOffer, unwatch, watch } from "./live.js";
 import {
   cardOpen, channel, conversation, cursor, dialog, drafts, focusComposer, found, letMove, list, nextAfter, pane, remember, rowOf, rows,
-  searching, tab, takeEntries, takeRows, tellTime, toast, view, VIEWS, withDraft,
+  searching, serverNow, tab, takeEntries, takeRows, tellTime, toast, view, VIEWS, withDraft,
 } from "./state.js";
 import { page, t } from "./words.js";
 
@@ -134,7 +135,8 @@ export function readAddressing(told) {
   const written = (/** @type {any} */ one) => (typeof one === "string" ? one : one.address ?? one.written ?? "");
   const mail = told.mail ?? told;
   const all = [...(mail.to ?? []), ...(mail.cc ?? [])];
-  return { names: Object.fromEntries(all.filter((one) => one.name).map((one) => [one.address.toLowerCase(), one.name])), subject: mail.subject, to: (mail.to ?? []).map(written), cc: (mail.cc ?? []).map(written) };
+  return { names: Object.fromEntries(all.filter((one) => one.name).map((one) => [one.address.toLowerCase(), one.name])), subject: mail.subject, to: (mail.to ?? []).map(written), cc: (mail.cc ?? []).map(written),
+    newcomers: mail.newcomers ?? [], from: mail.author?.address, others: (told.others ?? []).map(written), failing: told.failing ?? [], quotes: mail.quotes !== false, answered: (mail.in_reply_to ?? []).length > 0 };
 }
 
 /** Look again, keeping what is shown. */
@@ -149,7 +151,7 @@ onMoved(reload);
 function blank(id) {
   return {
     id, row: rowOf(id), state: "loading", problem: "", entries: [], more_before: null, card: null, participants: [], callback: null,
-    offers: [], addressing: null, source: {}, language: null, answer_by: null, visitor_seen: 0, merged_into_id: null, automatic: [], visitor: null,
+    offers: [], addressing: null, source: {}, language: null, answer_by: null, visitor_seen: 0, merged_into_id: null, automatic: [], planned: [], visitor: null,
   };
 }
 
@@ -307,6 +309,11 @@ export async function showImages(entry, show) {
 /** @param {number} entry */
 export const tryAgain = (entry) => attempt(() => post(`/entries/${entry}/try-again`));
 
+/** This mail is what it seems: from now on it is answered like any other. @param {number} entry */
+export async function trustMail(entry) {
+  if (await attempt(() => post(`/entries/${entry}/trust`))) reload();
+}
+
 /** @param {import("./state.js").Offer} offer @param {"accept" | "decline" | "cancel"} answer */
 export async function answerOffer(offer, answer) {
   const settled = await attempt(() => post(`/handoffs/${offer.id}/${answer}`));
@@ -320,43 +327,121 @@ export const setPresence = (presence) => attempt(() => post("/presence", { prese
 // --- sending ---
 
 /**
+ * `at`: a moment in the desk's time zone, or an ISO time. `toFailing`: also where the last mail came back.
+ * @typedef {{ then?: "pending" | "open" | "closed", evenSo?: boolean, channel?: string | null, at?: string | null, toFailing?: boolean }} HowToSend
+ */
+
+/**
  * Send what the composer holds. Shows it at once as "sending"; a refusal takes it back and keeps the draft.
  * @param {"reply" | "note"} kind
- * @param {{ then?: "pending" | "open" | "closed", evenSo?: boolean, channel?: string | null }} [how]
- * @returns {Promise<"sent" | "moved" | { problem: string }>}
+ * @param {HowToSend} [how]
+ * @returns {Promise<"sent" | "moved" | { problem: string, failing?: boolean }>}
  */
-export async function send(kind, { then = "pending", evenSo = false, channel: by = null } = {}) {
+export async function send(kind, { then = "pending", evenSo = false, channel: by = null, at = null, toFailing = false } = {}) {
   const open = conversation.peek();
   if (!open) return { problem: "" };
   const draft = drafts.get(open.id, kind);
   const number = open.entries.reduce((most, entry) => Math.max(most, entry.number), 0) + 1;
-  takeEntries(open.id, [{
-    id: -number, number, kind, channel: kind === "note" ? null : by ?? open.row?.channel ?? null, author: "operator", author_name: page.operator.name,
-    operator_id: page.operator.id, text: draft.text, has_html: false, data: {}, created_at: new Date().toISOString(), delivery: null,
-    delivery_error: null, client_key: draft.key, sending: "sending",
-    attachments: draft.attachments.map((file) => ({ ...file, media_type: "" })),
-  }]);
+  if (!at) {
+    takeEntries(open.id, [{
+      id: -number, number, kind, channel: kind === "note" ? null : by ?? open.row?.channel ?? null, author: "operator", author_name: page.operator.name,
+      operator_id: page.operator.id, text: draft.text, has_html: false, data: {}, created_at: new Date().toISOString(), delivery: null,
+      delivery_error: null, client_key: draft.key, sending: "sending",
+      attachments: draft.attachments.map((file) => ({ ...file, media_type: "" })),
+    }]);
+  }
   const body = { text: draft.text, key: draft.key, seen: draft.seen, attachments: draft.attachments.map((file) => file.id) };
+  const extra = { even_so: evenSo, to_failing: toFailing };
   try {
     if (kind === "reply" && draft.summary) {
       const { callback, form, subject, seen } = draft.summary;
-      await post(`/callbacks/${callback}/summary`, { ...form, text: draft.text, seen, subject, recipients: draft.recipients, even_so: evenSo });
-    } else await post(`/conversations/${open.id}/${kind}`, kind === "note" ? body : { ...body, recipients: draft.recipients, even_so: evenSo, then, channel: by });
+      await post(`/callbacks/${callback}/summary`, { ...form, ...extra, text: draft.text, seen, subject, recipients: draft.recipients, undo: true });
+    } else if (kind === "note") await post(`/conversations/${open.id}/note`, body);
+    else {
+      const reply = { ...body, ...extra, recipients: draft.recipients, then, channel: by, block: points(draft.block), answers: draft.answers ?? null };
+      if (at) await post(`/conversations/${open.id}/plan`, { ...reply, send_at: at });
+      else await post(`/conversations/${open.id}/reply`, { ...reply, undo: true });
+    }
     drafts.forget(open.id, kind);
     withDraft.value = drafts.conversations();
     await watch(open.id);
     dropSending(open.id, draft.key);
-    if (draft.summary) reload();
+    if (draft.summary || at) reload();
     return "sent";
   } catch (error) {
     dropSending(open.id, draft.key);
     if (error instanceof Refusal && error.code === "timeline_moved") {
       await showNews(open.id, draft.seen);
-      dialog.value = { name: "moved", since: draft.seen, kind, then, channel: by };
+      dialog.value = { name: "moved", since: draft.seen, kind, then, channel: by, at };
       return "moved";
     }
-    return { problem: words(error) };
+    return { problem: words(error), failing: error instanceof Refusal && error.code === "address_fails" };
   }
+}
+
+/** @param {import("./drafts.js").Block | null | undefined} block */
+export const points = (block) => (hasPoints(block) ? { .../** @type {import("./drafts.js").Block} */ (block), by: block?.by || null } : null);
+
+/** What comes back into the composer, above what has been begun since. @param {{ conversation_id: number, text: string, data: any }} returned */
+function intoComposer({ conversation_id: id, text, data }) {
+  const held = drafts.get(id, "reply");
+  drafts.set(id, "reply", {
+    ...held, text: held.text.trim() && held.text !== text ? `${text}\n\n${held.text}` : text, recipients: data.recipients, block: data.block ? { ...NO_POINTS, ...data.block } : null,
+    attachments: [...data.attachments, ...held.attachments], seen: 0,
+  });
+  withDraft.value = drafts.conversations();
+}
+
+/** Answer this very mail, which is not the newest: whom it reaches is worked out from it. @param {number} entry */
+export async function answerMail(entry) {
+  const id = here();
+  await attempt(async () => {
+    const { addressing } = await get(`/conversations/${id}/addressing?answers=${entry}`);
+    const now = conversation.peek();
+    if (now?.id !== id) return;
+    conversation.value = { ...now, addressing: readAddressing(addressing) };
+    drafts.set(id, "reply", { ...drafts.get(id, "reply"), answers: entry, recipients: null });
+    write("reply");
+  });
+}
+
+/** The mail of mine that has not left yet, in the open conversation. @returns {import("./state.js").Entry | null} */
+export function leaving() {
+  const open = conversation.value;
+  return open?.entries.findLast((entry) => entry.operator_id === page.operator.id && entry.delivery === "queued"
+    && entry.data.leaves_at && Date.parse(entry.data.leaves_at) > serverNow()) ?? null;
+}
+
+/** The mail stays: it is a draft again, and the wait runs on from where it began. @param {import("./state.js").Entry} entry */
+export async function takeBack(entry) {
+  return attempt(async () => {
+    const { draft } = await post(`/entries/${entry.id}/take-back`);
+    intoComposer(draft);
+    await showNews(draft.conversation_id, entry.number - 1);
+    write("reply");
+  });
+}
+
+/** @param {number} id @param {string} at */
+export async function putOff(id, at) {
+  if (await attempt(() => put(`/planned/${id}`, { send_at: at }))) reload();
+}
+
+/** Not sent after all: its words are back in the composer of who wrote them. @param {import("./state.js").PlannedReply} planned */
+export async function cancelPlanned(planned) {
+  await attempt(async () => {
+    const { draft } = await post(`/planned/${planned.id}/cancel`);
+    if (planned.operator_id === page.operator.id) {
+      intoComposer(draft);
+      write("reply");
+    }
+    reload();
+  });
+}
+
+/** @param {number} id */
+export async function sendPlanned(id) {
+  if (await attempt(() => post(`/planned/${id}/send`))) reload();
 }
 
 /** @param {number} id @param {string} key */

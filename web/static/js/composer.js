@@ -1,14 +1,14 @@
-// Writing: reply and note, each with its own tab, draft and look, so that they cannot be mixed up.
+// Writing: reply and note, each with its own tab, draft and look, so that they cannot be mixed up; and what leaves later.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/ui.js";
-import { send } from "./actions.js";
+import { cancelPlanned, leaving, putOff, send, sendPlanned, takeBack } from "./actions.js";
 import { upload, words } from "./api.js";
 import { Icon, Menu } from "./controls.js";
-import { isEmpty } from "./drafts.js";
+import { isEmpty, NO_POINTS } from "./drafts.js";
 import { ariaKeys, caps, hint } from "./keys.js";
 import { writing } from "./live.js";
 import { Recipients } from "./recipients.js";
-import { drafts, focusComposer, lastSeen, line, sendAsked, tab, toast, withDraft } from "./state.js";
-import { channelName, fileSize, t } from "./words.js";
+import { dialog, drafts, focusComposer, lastSeen, line, second, sendAsked, serverNow, tab, toast, withDraft } from "./state.js";
+import { channelName, fileSize, page, shortTime, t, tn } from "./words.js";
 
 /** @typedef {import("./state.js").Conversation} Conversation */
 /** @typedef {import("./drafts.js").Draft} Draft */
@@ -31,6 +31,7 @@ export function Composer({ open }) {
   const mail = kind === "reply" && (channel === "email" || !!draft.summary);
   const standard = open.addressing ?? { to: fallbackTo(open), cc: [] };
   return html`<section class="composer" aria-label=${t("Write")}>
+    <${UndoBar} />
     <div class="composer-tabs">
       <div role="tablist" aria-label=${t("Kind of entry")} onKeyDown=${tabKeys}>
         ${/** @type {const} */ (["reply", "note"]).map((one) => html`<button type="button" role="tab" id=${`tab-${one}`} aria-selected=${kind === one} aria-controls="write-panel" tabindex=${kind === one ? 0 : -1}
@@ -45,12 +46,70 @@ export function Composer({ open }) {
       ${kind === "reply" && draft.summary && html`<p class="note-hint"><${Icon} name="phone" />${t("Summary of the call: sending it ends the call back.")}
         <button type="button" class="link-button" onClick=${() => change({ summary: null })}>${t("Make it an ordinary reply")}</button></p>`}
       ${mail && unreachable && !draft.recipients && !draft.summary && html`<p class="note-hint"><${Icon} name="phone" />${t("Only a telephone number is known. Call back, or add an e-mail address to write to.")}</p>`}
-      ${mail && html`<${Recipients} standard=${standard} chosen=${draft.recipients ?? standard} names=${namesOf(open)} subject=${open.addressing?.subject}
+      ${mail && html`<${Recipients} standard=${standard} chosen=${draft.recipients ?? standard} names=${namesOf(open)} subject=${open.addressing?.subject} addressing=${open.addressing}
         change=${(/** @type {any} */ recipients) => change({ recipients })} />`}
       ${kind === "note" && html`<p class="note-hint"><${Icon} name="lock" />${t("Only your team sees this.")}</p>`}
-      <${WriteBox} key=${kind} open=${open} kind=${kind} draft=${draft} change=${change} channel=${by ?? (unreachable ? "email" : null)} />
+      ${mail && draft.block && html`<${Points} block=${draft.block} change=${(/** @type {any} */ block) => change({ block })} />`}
+      <${WriteBox} key=${kind} open=${open} kind=${kind} draft=${draft} change=${change} channel=${by ?? (unreachable ? "email" : null)} mail=${mail} />
     </div>
   </section>`;
+}
+
+/** Eight seconds in which a mail has not left yet. */
+function UndoBar() {
+  const entry = leaving();
+  const [busy, setBusy] = useState(false);
+  if (!entry) return null;
+  const left = Math.max(1, Math.ceil((Date.parse(entry.data.leaves_at) - Math.max(serverNow(), second.value)) / 1000));
+  const undo = async () => {
+    setBusy(true);
+    await takeBack(entry);
+    setBusy(false);
+  };
+  return html`<div class="bar plain undo-bar"><${Icon} name="clock" /><span class="bar-text"><span class="for-readers" role="status">${t("The mail leaves in a few seconds.")}</span><span aria-hidden="true">${tn("Leaves in %(n)s second", "Leaves in %(n)s seconds", left)}</span></span>
+    <span class="push"><button type="button" class="button button-small" aria-keyshortcuts=${ariaKeys("undo")} disabled=${busy} onClick=${() => void undo()}>${t("Undo")} <kbd aria-hidden="true">${hint("undo")}</kbd></button></span></div>`;
+}
+
+/** What stands out in the mail. @param {{ block: import("./drafts.js").Block, change: (block: import("./drafts.js").Block | null) => void }} props */
+export function Points({ block, change }) {
+  const area = (/** @type {"understood" | "done" | "needed"} */ name, /** @type {string} */ label) => html`<div class="field"><label for=${`points-${name}`}>${label}</label>
+    <textarea id=${`points-${name}`} rows="2" dir="auto" value=${block[name]} onInput=${(/** @type {any} */ event) => change({ ...block, [name]: event.target.value })}></textarea></div>`;
+  return html`<fieldset class="points"><legend>${t("Summary and request")}</legend>
+    ${area("understood", t("What we understood"))}${area("done", t("What we did"))}${area("needed", t("What we need from you"))}
+    <div class="points-more">
+      <label>${t("By")} <input type="date" value=${block.by} onInput=${(/** @type {any} */ event) => change({ ...block, by: event.target.value })} /></label>
+      <label class="check"><input type="checkbox" checked=${!block.on_top} onChange=${(/** @type {any} */ event) => change({ ...block, on_top: !event.target.checked })} /><span>${t("Below the words")}</span></label>
+      <button type="button" class="link-button push" onClick=${() => change(null)}>${t("Take it out")}</button>
+    </div></fieldset>`;
+}
+
+/** Answers that wait for their time. @param {{ open: Conversation }} props */
+export function PlannedReplies({ open }) {
+  return open.planned.map((one) => html`<article class="entry mine planned" key=${`planned-${one.id}`} aria-label=${t("Planned answer by %(name)s", { name: one.operator_name })}>
+    <div class="entry-head"><${Icon} name="clock" /><b>${one.operator_id === page.operator.id ? t("You") : one.operator_name}</b>
+      <span>${one.state === "held" ? t("held back") : t("leaves %(time)s", { time: shortTime(one.send_at, serverNow()) })}</span></div>
+    <div class="bubble">
+      ${one.to.length > 0 && html`<div class="mail-head"><span>${[t("To %(names)s", { names: one.to.join(", ") }), one.cc.length ? t("Cc %(names)s", { names: one.cc.join(", ") }) : ""].filter(Boolean).join(" · ")}</span></div>`}
+      <div class="bubble-text" dir="auto">${one.text}</div>
+      ${one.files > 0 && html`<div class="mail-head"><span>${tn("%(n)s file", "%(n)s files", one.files)}</span></div>`}
+    </div>
+    <div class="delivery"><span>${plannedWords(one)}</span>
+      <button type="button" class="button button-small" onClick=${() => void sendPlanned(one.id)}>${t("Send now")}</button>
+      <button type="button" class="button button-small" onClick=${() => { dialog.value = { name: "later", title: t("Send at another time"), run: (/** @type {string} */ at) => void putOff(one.id, at) }; }}>${t("Other time…")}</button>
+      <button type="button" class="button button-small" onClick=${() => void cancelPlanned(one)}>${one.operator_id === page.operator.id ? t("Edit") : t("Cancel")}</button></div>
+  </article>`);
+}
+
+/** @param {import("./state.js").PlannedReply} one */
+function plannedWords(one) {
+  switch (one.held_because) {
+    case "news": return t("Not sent: somebody has written since. Read it, then decide.");
+    case "closed": return t("Not sent: the conversation was closed meanwhile.");
+    case "merged": return t("Not sent: the conversation was merged meanwhile.");
+    case "address_fails": return t("Not sent: the last mail to one of these addresses came back.");
+    case null: return one.news ? t("Somebody has written since: it will be held back.") : t("The wait runs on until it leaves.");
+    default: return t("Not sent: it can no longer go out as planned.");
+  }
 }
 
 /** @param {KeyboardEvent} event */
@@ -88,13 +147,15 @@ function namesOf(open) {
 let answered = 0;
 
 /**
- * @param {{ open: Conversation, kind: "reply" | "note", draft: Draft, change: (part: Partial<Draft>) => void, channel: string | null }} props
+ * @param {{ open: Conversation, kind: "reply" | "note", draft: Draft, change: (part: Partial<Draft>) => void, channel: string | null, mail: boolean }} props
  */
-function WriteBox({ open, kind, draft, change, channel }) {
+function WriteBox({ open, kind, draft, change, channel, mail }) {
   const box = /** @type {{ current: HTMLTextAreaElement | null }} */ (useRef(null));
   const picker = /** @type {{ current: HTMLInputElement | null }} */ (useRef(null));
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
+  /** How it was about to be sent, where only an address that fails stands in the way. */
+  const [anyway, setAnyway] = useState(/** @type {import("./actions.js").HowToSend | null} */ (null));
   const [loads, setLoads] = useState(/** @type {{ key: number, name: string, share: number }[]} */ ([]));
   const [dropping, setDropping] = useState(false);
   const asked = focusComposer.value;
@@ -108,7 +169,7 @@ function WriteBox({ open, kind, draft, change, channel }) {
     answered = asked;
     box.current?.focus();
   }, [asked]);
-  const go = async (/** @type {"pending" | "open" | "closed"} */ then = "pending") => {
+  const go = async (/** @type {"pending" | "open" | "closed"} */ then = "pending", /** @type {import("./actions.js").HowToSend} */ how = {}) => {
     const current = drafts.get(open.id, kind);
     if (busy || loads.length) return;
     if (!current.text.trim() && !current.attachments.length) {
@@ -118,12 +179,19 @@ function WriteBox({ open, kind, draft, change, channel }) {
     }
     setBusy(true);
     setProblem("");
-    const result = await send(kind, { then, channel });
+    setAnyway(null);
+    const result = await send(kind, { then, channel, ...how });
     setBusy(false);
     if (result === "sent") {
       change({});
       box.current?.focus();
-    } else if (typeof result === "object") setProblem(result.problem);
+    } else if (typeof result === "object") {
+      setProblem(result.problem);
+      setAnyway(result.failing ? { then, ...how, toFailing: true } : null);
+    }
+  };
+  const later = () => {
+    dialog.value = { name: "later", title: t("Send later"), run: (/** @type {string} */ at) => void go("pending", { at }) };
   };
   const order = sendAsked.value;
   const done = useRef(order.n);
@@ -136,6 +204,7 @@ function WriteBox({ open, kind, draft, change, channel }) {
     const before = drafts.get(open.id, kind);
     change({ text: event.target.value, ...(before.text ? {} : { seen: lastSeen(open) }) });
     setProblem("");
+    setAnyway(null);
     writing(open.id, kind);
   };
   const key = (/** @type {KeyboardEvent} */ event) => {
@@ -163,18 +232,21 @@ function WriteBox({ open, kind, draft, change, channel }) {
       <div class="write-tools">
         <input type="file" multiple hidden ref=${picker} onChange=${(/** @type {any} */ event) => { void take(event.target.files).then(() => { event.target.value = ""; }); }} />
         <button type="button" class="icon-button" aria-label=${t("Attach a file")} title=${t("Attach a file")} onClick=${() => picker.current?.click()}><${Icon} name="clip" /></button>
+        ${mail && !draft.block && !draft.summary && html`<button type="button" class="icon-button" aria-label=${t("Add a summary and request")} title=${t("Add a summary and request")} onClick=${() => change({ block: NO_POINTS })}><${Icon} name="list" /></button>`}
         <span class="push">
           ${line.value.state === "lost" && html`<span class="hint">${t("Not live just now")}</span>`}
           <span class="key-hint" aria-hidden="true">${caps("mod+Enter").map((cap) => html`<kbd>${cap}</kbd>`)}</span>
           ${kind === "reply" && html`<${Menu} class="button" place="up" label=${t("Other ways to send")} items=${() => [
             { label: t("Send & close"), icon: "check", keys: caps("mod+shift+Enter").join(" "), run: () => void go("closed") },
             { label: t("Send and keep open"), icon: "inbox", run: () => void go("open") },
+            ...(draft.summary ? [] : [{ label: t("Send later…"), icon: "clock", run: later }]),
           ]}><${Icon} name="down" /></${Menu}>`}
           <button type="button" class="button button-primary" aria-keyshortcuts=${ariaKeys("send")} aria-disabled=${busy || loads.length ? "true" : undefined} onClick=${() => void go()}>${busy ? t("Sending…") : words}</button>
         </span>
       </div>
     </div>
-    ${problem && html`<div class="problem" role="alert"><span>${problem} ${draft.text.trim() ? t("Your text is kept.") : ""}</span></div>`}`;
+    ${problem && html`<div class="problem" role="alert"><span>${problem} ${draft.text.trim() ? t("Your text is kept.") : ""}</span>
+      ${anyway && html`<button type="button" class="button button-small" onClick=${() => void go(anyway.then, anyway)}>${t("Send all the same")}</button>`}</div>`}`;
 }
 
 let loadKey = 0;

@@ -6,6 +6,7 @@ import { Actions, Dialog } from "./controls.js";
 import { EntryView } from "./entry.js";
 import { HandoffDialog, presenceWords } from "./handoff.js";
 import { HelpDialog, Palette } from "./palette.js";
+import { NewMailDialog } from "./recipients.js";
 import { conversation, dialog, drafts, lastSeen, operators, serverNow, toast, withDraft } from "./state.js";
 import { page, shortTime, t, tn } from "./words.js";
 
@@ -27,7 +28,9 @@ export function Dialogs() {
     case "priority": return html`<${PriorityDialog} />`;
     case "merge": return html`<${MergeDialog} named=${open.into} />`;
     case "split": return html`<${SplitDialog} from=${open.from} />`;
-    case "moved": return html`<${MovedDialog} since=${open.since} kind=${open.kind} then=${open.then} channel=${open.channel} />`;
+    case "moved": return html`<${MovedDialog} since=${open.since} kind=${open.kind} then=${open.then} channel=${open.channel} at=${open.at ?? null} />`;
+    case "later": return html`<${LaterDialog} title=${open.title} run=${open.run} />`;
+    case "new-mail": return html`<${NewMailDialog} forwards=${open.forwards} />`;
     case "call": return html`<${LogCallDialog} />`;
     case "callback": return html`<${CallbackDialog} callback=${open.callback} />`;
     case "wrap-up": return html`<${WrapUpDialog} callback=${open.callback} />`;
@@ -70,6 +73,25 @@ function SnoozeDialog() {
     <label class="check"><input type="checkbox" checked=${agreed} onChange=${(/** @type {any} */ event) => setAgreed(event.target.checked)} />
       <span>${t("The customer agreed to wait: the clock stands until then.")}</span></label>
     <${Actions} close=${shut} label=${t("Snooze")} />
+  </${Dialog}>`;
+}
+
+/** When a mail is to leave. @param {{ title: string, run: (at: string) => void }} props */
+function LaterDialog({ title, run }) {
+  const [own, setOwn] = useState("");
+  const [problem, setProblem] = useState("");
+  const go = (/** @type {string} */ at) => {
+    shut();
+    run(at);
+  };
+  const submit = () => (own ? go(own) : setProblem(t("Choose a time.")));
+  return html`<${Dialog} title=${title} close=${shut} submit=${submit}>
+    <p class="hint">${t("It ends no wait until it has left. When the customer writes before, it is held back and you are told.")}</p>
+    <div class="choices">${snoozeTimes(new Date(serverNow())).map((one) => html`<button type="button" class="choice" key=${one.label} onClick=${() => go(one.at.toISOString())}>
+      <span>${one.label}</span><span class="quiet">${shortTime(one.at.toISOString(), serverNow())}</span></button>`)}</div>
+    <div class="field"><label for="later-own">${t("At a time of your own, in the desk’s time zone")}</label><input id="later-own" type="datetime-local" value=${own} aria-invalid=${problem ? "true" : undefined} onInput=${(/** @type {any} */ event) => { setOwn(event.target.value); setProblem(""); }} />
+      ${problem && html`<p class="error" role="alert">${problem}</p>`}</div>
+    <${Actions} close=${shut} label=${t("Send then")} />
   </${Dialog}>`;
 }
 
@@ -169,9 +191,9 @@ function SplitDialog({ from }) {
 
 /**
  * Somebody wrote since you began: their words beside yours, and three ways on.
- * @param {{ since: number, kind: "reply" | "note", then: "pending" | "open" | "closed", channel: string | null }} props
+ * @param {{ since: number, kind: "reply" | "note", then: "pending" | "open" | "closed", channel: string | null, at: string | null }} props
  */
-function MovedDialog({ since, kind, then, channel }) {
+function MovedDialog({ since, kind, then, channel, at }) {
   const open = conversation.value;
   if (!open) return null;
   const news = open.entries.filter((entry) => entry.number > since && !entry.sending && entry.kind !== "status" && entry.operator_id !== page.operator.id);
@@ -183,7 +205,7 @@ function MovedDialog({ since, kind, then, channel }) {
   };
   const anyway = async () => {
     shut();
-    const result = await send(kind, { then, evenSo: true, channel });
+    const result = await send(kind, { then, evenSo: true, channel, at });
     if (typeof result === "object") toast(result.problem);
   };
   const asNote = () => {

@@ -3,7 +3,9 @@
 /**
  * `key` goes with the draft to the send, so that sending it twice makes one entry.
  * @typedef {{ text: string, key: string, seen: number, recipients: { to: string[], cc: string[] } | null,
- *   attachments: { id: number, name: string, size_bytes: number }[], saved_at: number, summary?: Summary | null }} Draft
+ *   attachments: { id: number, name: string, size_bytes: number }[], saved_at: number, summary?: Summary | null, block?: Block | null,
+ *   answers?: number | null }} Draft
+ * @typedef {{ understood: string, done: string, needed: string, by: string, on_top: boolean }} Block what stands out above or below the words
  * @typedef {{ callback: number, form: { asked: string, agreed: string, next_steps: { what: string }[] }, subject: string, seen: number }} Summary a call's summary, sent as such
  * @typedef {"reply" | "note"} Kind
  * @typedef {{ getItem(k: string): string | null, setItem(k: string, v: string): void, removeItem(k: string): void, key(i: number): string | null, readonly length: number }} Store
@@ -19,7 +21,13 @@ const name = (operator, conversation, kind) => `draft:${operator}:${conversation
 export const emptyDraft = (key) => ({ text: "", key, seen: 0, recipients: null, attachments: [], saved_at: 0 });
 
 /** @param {Draft} draft */
-export const isEmpty = (draft) => !draft.text.trim() && !draft.attachments.length && draft.recipients === null;
+export const isEmpty = (draft) => !draft.text.trim() && !draft.attachments.length && draft.recipients === null && !hasPoints(draft.block);
+
+/** @param {Block | null | undefined} block */
+export const hasPoints = (block) => !!block && !!(block.understood.trim() || block.done.trim() || block.needed.trim());
+
+/** @type {Block} */
+export const NO_POINTS = { understood: "", done: "", needed: "", by: "", on_top: true };
 
 /**
  * The newer of what this browser and the server hold; what has words beats what has none.

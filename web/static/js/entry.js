@@ -1,9 +1,9 @@
 // One entry of the timeline, by its kind.
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
-import { showImages, split, takeApart, tryAgain } from "./actions.js";
+import { answerMail, showImages, split, takeApart, trustMail, tryAgain } from "./actions.js";
 import { Icon, Menu } from "./controls.js";
 import { conversation, dialog, serverNow } from "./state.js";
-import { channelName, dayName, fileSize, fullTime, page, reason, shortTime, t } from "./words.js";
+import { channelName, dayName, fileSize, fullTime, page, reason, shortTime, t, tn } from "./words.js";
 
 /** @typedef {import("./state.js").Entry} Entry */
 
@@ -41,11 +41,16 @@ function Head({ entry, icon, aside }) {
     <${Icon} name=${icon} label=${label} /><b>${entry.kind === "autoreply" ? t("The desk") : authorName(entry)}</b>
     ${aside && html`<span>${aside}</span>`}
     <time datetime=${entry.created_at} title=${fullTime(entry.created_at)}>${shortTime(entry.created_at, serverNow())}</time>
-    ${splittable(entry) && html`<${Menu} class="icon-button entry-menu" place="wide" label=${t("More about this mail")} items=${() => [
-      { label: t("Split off from here…"), icon: "split", run: () => { dialog.value = { name: "split", from: entry.id }; } },
+    ${mailMenu(entry) && html`<${Menu} class="icon-button entry-menu" place="wide" label=${t("More about this mail")} items=${() => [
+      { label: t("Answer this mail"), icon: "email", run: () => void answerMail(entry.id) },
+      { label: t("Forward…"), icon: "right", run: () => { dialog.value = { name: "new-mail", forwards: entry }; } },
+      ...(splittable(entry) ? [{ label: t("Split off from here…"), icon: "split", run: () => { dialog.value = { name: "split", from: entry.id }; } }] : []),
     ]} />`}
   </div>`;
 }
+
+/** @param {Entry} entry */
+const mailMenu = (entry) => Boolean(entry.data.mail) && (entry.kind === "message" || entry.kind === "reply") && !entry.sending;
 
 /** A mail of a conversation that has others: it may be the beginning of another one. @param {Entry} entry */
 const splittable = (entry) => Boolean(entry.data.mail) && (entry.kind === "message" || entry.kind === "reply") && !entry.sending
@@ -58,12 +63,21 @@ function Bubble({ entry, kind, icon, aside }) {
   return html`<article class=${`entry ${kind}${mail ? " mail" : ""}${failed ? " failed" : ""}`} id=${`entry-${entry.number}`} aria-label=${`${authorName(entry)}${aside ? `, ${aside}` : ""}`}>
     <${Head} entry=${entry} icon=${icon} aside=${aside} />
     <div class="bubble">
+      ${mail?.suspicious && html`<${Doubt} entry=${entry} mail=${mail} />`}
       ${mail && html`<${MailHead} entry=${entry} mail=${mail} />`}
+      ${entry.data.block?.on_top && html`<${PointsShown} block=${entry.data.block} />`}
       <${Words} entry=${entry} />
+      ${entry.data.block && !entry.data.block.on_top && html`<${PointsShown} block=${entry.data.block} />`}
       ${entry.attachments.length > 0 && html`<${Files} entry=${entry} />`}
     </div>
     <${Delivery} entry=${entry} />
   </article>`;
+}
+
+/** @param {{ block: Partial<import("./drafts.js").Block> }} props */
+function PointsShown({ block }) {
+  const lines = [[t("What we understood"), block.understood], [t("What we did"), block.done], [block.by ? t("What we need from you by %(day)s", { day: block.by }) : t("What we need from you"), block.needed]].filter(([, words]) => words);
+  return html`<dl class="points-shown">${lines.map(([name, words]) => html`<dt>${name}</dt><dd dir="auto">${words}</dd>`)}</dl>`;
 }
 
 /** @param {{ name?: string, address: string }} one */
@@ -83,6 +97,41 @@ function MailHead({ entry, mail }) {
   </div>`;
 }
 
+/** Why a mail may not be what it seems. @param {{ why: string, domain?: string, known?: string }} one */
+function doubtWords(one) {
+  const values = { domain: one.domain ?? "", known: one.known ?? "" };
+  switch (one.why) {
+    case "dmarc_fail": return t("It may not come from %(domain)s: the sender could not be verified.", values);
+    case "lookalike": return t("%(domain)s is not %(known)s: it only looks like it.", values);
+    case "new_reply_to": return t("It wants answers to go to %(domain)s, which this conversation has not seen before.", values);
+    default: return "";
+  }
+}
+
+/** @param {{ entry: Entry, mail: any }} props */
+function Doubt({ entry, mail }) {
+  const [busy, setBusy] = useState(false);
+  const why = mail.suspicious.map(doubtWords).filter(Boolean).join(" ");
+  if (mail.trusted_by) return html`<p class="doubt settled"><${Icon} name="check" /><span>${t("This mail was in doubt and has been trusted.")} ${why}</span></p>`;
+  const trust = async () => {
+    setBusy(true);
+    await trustMail(entry.id);
+    setBusy(false);
+  };
+  return html`<div class="doubt" role="note"><${Icon} name="report" />
+    <div><strong>${t("Be careful with this mail.")}</strong> <span>${why}</span>
+      <span class="quiet">${t("No automatic reply goes out, answers go to the author's address alone, and the customer does not see it in the chat.")}</span></div>
+    <button type="button" class="button button-small" disabled=${busy} onClick=${() => void trust()}>${t("I trust this mail")}</button></div>`;
+}
+
+/** What is known about the sender, in the words of the trade. @param {{ found: any }} props */
+function SenderCheck({ found }) {
+  const word = (/** @type {string} */ name, /** @type {string} */ result, /** @type {string | undefined} */ domain) => `${name}: ${result}${domain ? ` (${domain})` : ""}`;
+  return html`<details class="sender-check"><summary>${t("Check of the sender")}</summary>
+    <span>${[word("SPF", found.spf, found.spf_domain), word("DKIM", found.dkim, found.dkim_domain), word("DMARC", found.dmarc, found.policy && `p=${found.policy}`)].join(" · ")}</span>
+    <span>${found.by === "desk" ? t("Checked by this desk.") : t("Checked by %(host)s.", { host: found.by })}</span></details>`;
+}
+
 /** What the desk noticed about a mail; the server keeps stable words. @param {{ mail: any }} props */
 function MailHints({ mail }) {
   const open = conversation.value;
@@ -98,7 +147,8 @@ function MailHints({ mail }) {
       ${open && open.merged_into_id === null && html`<button type="button" class="link-button" onClick=${() => { dialog.value = { name: "merge", into: other }; }}>${t("Join the two…")}</button>`}</span>`}
     ${before > 0 && html`<span class="mail-hint"><${Icon} name="reopen" /><span>${t("It answers a conversation that was closed long ago.")}</span>
       <a class="link-button" href=${`/inbox/${before}`}>${t("Open conversation %(n)s", { n: before })}</a></span>`}
-    ${said.length > 0 && html`<span>${[...new Set(said)].join(" ")}</span>`}`;
+    ${said.length > 0 && html`<span>${[...new Set(said)].join(" ")}</span>`}
+    ${mail.authentication && html`<${SenderCheck} found=${mail.authentication} />`}`;
 }
 
 /** @param {string | undefined} kind */
@@ -221,6 +271,32 @@ function deliveryWords(delivery) {
   }
 }
 
+/** @param {string} state */
+function recipientWords(state) {
+  switch (state) {
+    case "sent": return t("sent");
+    case "delayed": return t("delayed: the desk keeps trying");
+    case "held_up": return t("delayed on the other side");
+    case "failed": return t("refused");
+    case "bounced": return t("came back");
+    default: return t("being sent");
+  }
+}
+
+/** How far a mail has got for each of its recipients, once it is not the same for all. @param {{ entry: Entry }} props */
+function RecipientStates({ entry }) {
+  const known = entry.data.recipients ?? {};
+  const people = [...(entry.data.mail?.to ?? []), ...(entry.data.mail?.cc ?? [])];
+  const state = (/** @type {string} */ address) => known[address]?.state ?? "queued";
+  if (!people.some((one) => !["sent", "queued"].includes(state(one.address)))) return null;
+  return html`<ul class="recipient-states" aria-label=${t("Delivery to each recipient")}>
+    ${people.map((one) => html`<li key=${one.address} class=${state(one.address)}>
+      ${known[one.address]?.said && state(one.address) !== "sent"
+        ? html`<details><summary><${Icon} name=${["failed", "bounced"].includes(state(one.address)) ? "report" : "clock"} />${person(one)}: ${recipientWords(state(one.address))}</summary><span class="server-words" dir="auto">${known[one.address].said}</span></details>`
+        : html`<span><${Icon} name=${state(one.address) === "sent" ? "check" : "clock"} />${person(one)}: ${recipientWords(state(one.address))}</span>`}</li>`)}
+  </ul>`;
+}
+
 /** @param {{ entry: Entry }} props */
 function Delivery({ entry }) {
   const [busy, setBusy] = useState(false);
@@ -232,8 +308,12 @@ function Delivery({ entry }) {
     await tryAgain(entry.id);
     setBusy(false);
   };
-  return html`<div class=${`delivery ${entry.delivery}`}><${Icon} name=${icon} /><span>${words}${entry.delivery_error && ["failed", "delayed"].includes(entry.delivery ?? "") ? `: ${reason(entry.delivery_error)}` : ""}</span>
-    ${entry.delivery === "failed" && html`<button type="button" class="button button-small" disabled=${busy} onClick=${() => void again()}>${t("Try again")}</button>`}
+  const apart = Object.values(entry.data.recipients ?? {});
+  const lost = apart.filter((one) => ["failed", "bounced"].includes(one.state)).length;
+  const why = !apart.length && entry.delivery_error && ["failed", "delayed"].includes(entry.delivery ?? "") ? `: ${reason(entry.delivery_error)}` : "";
+  return html`<div class=${`delivery ${entry.delivery}`}><${Icon} name=${icon} /><span>${words}${why}</span>
+    ${(entry.delivery === "failed" || (lost > 0 && entry.delivery === "sent")) && html`<button type="button" class="button button-small" disabled=${busy} onClick=${() => void again()}>${lost > 0 && lost < apart.length ? tn("Try again for %(n)s recipient", "Try again for %(n)s recipients", lost) : t("Try again")}</button>`}
+    <${RecipientStates} entry=${entry} />
   </div>`;
 }
 
@@ -328,6 +408,7 @@ export function statusWords(entry) {
     case "spam": return t("%(name)s marked this as spam", { name });
     case "priority": return d.to > 1 ? t("%(name)s set the priority to urgent", { name }) : d.to === 1 ? t("%(name)s set the priority to high", { name }) : t("%(name)s set the priority to normal", { name });
     case "tags": return d.tags?.length ? t("%(name)s set the labels: %(tags)s", { name, tags: d.tags.join(", ") }) : t("%(name)s took the labels away", { name });
+    case "mail_trusted": return t("%(name)s trusts the mail that was in doubt", { name });
     case "merged_into": return t("Merged into conversation %(n)s", { n: d.other });
     case "merged_from": return t("Conversation “%(subject)s” was merged into this one", { subject: d.subject || d.other });
     case "split_into": return t("%(name)s split off “%(subject)s”", { name, subject: d.subject || d.other });
@@ -337,6 +418,13 @@ export function statusWords(entry) {
     case "handoff_declined": return t("%(name)s could not take it", { name });
     case "handoff_cancelled": return t("%(name)s took the offer back", { name });
     case "handoff_returned": return t("Nobody took the offer: it came back");
+    case "copy_failed": return t("A copy could not be delivered to %(names)s", { names: (d.to ?? []).join(", ") });
+    case "reply_taken_back": return t("%(name)s took an answer back before it left", { name });
+    case "reply_planned": return t("%(name)s planned an answer for %(time)s", { name, time: shortTime(d.at, serverNow()) });
+    case "plan_changed": return t("%(name)s moved the planned answer to %(time)s", { name, time: shortTime(d.at, serverNow()) });
+    case "plan_cancelled": return t("%(name)s cancelled the planned answer", { name });
+    case "plan_held": return t("The planned answer was held back: something has changed since");
+    case "forwarded": return t("%(name)s forwarded entry %(n)s to %(to)s", { name, n: d.number, to: (d.to ?? []).join(", ") });
     case "delivery_failed": return t("An answer could not be delivered: the wait runs again");
     case "answer_by": return d.channel === "email" ? t("The customer wants the answer by e-mail") : d.channel === "phone" ? t("The customer wants to be called") : t("The customer waits in the chat");
     case "visitor_left": case "left": return t("The customer left the chat");

@@ -1,7 +1,7 @@
 // The inbox: takes over the frame the server rendered and keeps it live.
 import { effect, html, render } from "../vendor/ui.js";
 import {
-  addressed, close, closeConversation, followAddress, href, move, openConversation, setPresence, showView, spam, stepView, take, takeNext, toggleCard, write,
+  addressed, close, closeConversation, followAddress, href, leaving, move, openConversation, setPresence, showView, spam, stepView, take, takeBack, takeNext, toggleCard, write,
 } from "./actions.js";
 import { Alerts, allowNotifications, beep, startAlerts } from "./alerts.js";
 import { post } from "./api.js";
@@ -132,7 +132,8 @@ function perform(action) {
     case "pause": pause(!paused.peek()); return true;
     case "take-next": void takeNext(); return true;
     case "card": toggleCard(); return true;
-    case "undo": return undo();
+    case "undo": return undoMail() || undo();
+    case "new-mail": show("new-mail"); return true;
     default: return !!open && performHere(action, show);
   }
 }
@@ -144,12 +145,27 @@ function performHere(action, show) {
     case "reply": write("reply"); return true;
     case "reply-one": replyToOne(); return true;
     case "note": write("note"); return true;
+    case "forward": return forwardNewest(show);
     case "send": case "send-done": sendAsked.value = { n: sendAsked.peek().n + 1, then: action === "send" ? "pending" : "closed" }; return true;
     case "done": void close(); return true;
     case "spam": void spam(); return true;
     case "assign": case "handoff": case "snooze": case "label": case "priority": show(action); return true;
     default: return false;
   }
+}
+
+function undoMail() {
+  const mail = leaving();
+  if (mail) void takeBack(mail);
+  return mail !== null;
+}
+
+/** @param {(name: string) => void} show */
+function forwardNewest(show) {
+  const newest = conversation.peek()?.entries.findLast((entry) => ["message", "reply"].includes(entry.kind) && entry.channel === "email" && !entry.sending);
+  if (newest) dialog.value = { name: "new-mail", forwards: newest };
+  else show("new-mail");
+  return true;
 }
 
 /** The sender alone: everybody else is taken out, visibly. */

@@ -22,7 +22,7 @@ const alarmListeners = [];
 const offerListeners = [];
 /** Told that entries of the open conversation have gone elsewhere or come back. @type {(() => void)[]} */
 const moveListeners = [];
-const MOVES = new Set(["split_into", "merged_from", "taken_apart"]);
+const MOVES = new Set(["split_into", "merged_from", "taken_apart", "mail_trusted"]);
 /** @param {() => void} listener */
 export const onMoved = (listener) => moveListeners.push(listener);
 /** @param {(alarm: any) => void} listener */
@@ -230,13 +230,13 @@ export function writing(id, kind) {
   void tell("writing", { conversation_id: id, kind });
 }
 
-/** @param {{ conversation_id: number, entry_id: number, delivery: string, error: string | null }} change */
-function takeDelivery({ conversation_id, entry_id, delivery, error }) {
+/** @param {{ conversation_id: number, entry_id: number, delivery: string, error: string | null, recipients?: Record<string, any> | null }} change */
+function takeDelivery({ conversation_id, entry_id, delivery, error, recipients }) {
   const open = conversation.peek();
   if (!open || open.id !== conversation_id) return;
   conversation.value = {
     ...open,
-    entries: open.entries.map((entry) => (entry.id === entry_id ? { ...entry, delivery, delivery_error: error } : entry)),
+    entries: open.entries.map((entry) => (entry.id === entry_id ? { ...entry, delivery, delivery_error: error, data: recipients ? { ...entry.data, recipients } : entry.data } : entry)),
   };
 }
 

@@ -55,6 +55,8 @@ function Head() {
       </span>
       ${shown !== null && html`<span class="count">${shown}</span>`}
       <span class="push">
+        <button type="button" class="icon-button" aria-label=${t("New conversation by mail")} title=${`${t("New conversation by mail")} · ${hint("new-mail")}`} aria-keyshortcuts=${ariaKeys("new-mail")}
+          onClick=${() => { dialog.value = { name: "new-mail" }; }}><${Icon} name="plus" /></button>
         <button type="button" class="button button-small take-next" title=${`${t("Take the longest waiting")} · ${hint("take-next")}`} aria-keyshortcuts=${ariaKeys("take-next")}
           onClick=${() => void takeNext()}><${Icon} name="bolt" /><span class="words">${t("Take next")}</span></button>
         <button type="button" class="icon-button" aria-label=${t("Search")} title=${`${t("Search")} · ${hint("search")}`} aria-pressed=${searching.value !== null}

@@ -15,7 +15,8 @@ import { page, t } from "./words.js";
  *   delivery: string | null, delivery_error: string | null, shows_images?: boolean, client_key: string | null, attachments: FileRecord[],
  *   sending?: "sending" | "failed", problem?: string,
  * }} Entry
- * @typedef {{ to: string[], cc: string[], subject?: string, names?: Record<string, string> }} Addressing
+ * @typedef {{ to: string[], cc: string[], subject?: string, names?: Record<string, string>, newcomers?: string[], quotes?: boolean, answered?: boolean,
+ *   from?: string, others?: string[], failing?: string[] }} Addressing
  * @typedef {{ id: number, name: string, role?: string, presence: string, open?: number }} Colleague
  * @typedef {{ operator_id: number, name: string, writing: "reply" | "note" | null }} Viewer
  * @typedef {{ id: number, conversation_id: number, from_operator_id: number, from_name: string, to_operator_id: number | null,
@@ -33,9 +34,11 @@ import { page, t } from "./words.js";
  *   more_before: number | null, card: Card | null, participants: { kind: string, written: string, name: string, contact_id: number, stranger: boolean }[],
  *   callback: Callback | null, offers: Offer[], addressing: Addressing | null, source: Record<string, any>,
  *   language: string | null, answer_by: string | null, visitor_seen: number, merged_into_id: number | null,
- *   automatic: { sent: boolean, reason: string, text_name: string, at: string }[],
+ *   automatic: { sent: boolean, reason: string, text_name: string, at: string }[], planned: PlannedReply[],
  *   visitor: { online: boolean, typing: boolean } | null,
  * }} Conversation
+ * @typedef {{ id: number, operator_id: number, operator_name: string, state: string, send_at: string, text: string, to: string[], cc: string[],
+ *   block: import("./drafts.js").Block | null, files: number, held_because: string | null, news: boolean }} PlannedReply
  * @typedef {{ id: number, words: string, action?: { label: string, run: () => void }, undoes?: boolean }} Toast
  */
 
@@ -272,7 +275,7 @@ export const drafts = draftKeeper({
   newKey,
   saveRemote: (id, kind, draft) => put(`/conversations/${id}/draft`, {
     kind, text: draft.text,
-    data: { key: draft.key, seen: draft.seen, recipients: draft.recipients, attachments: draft.attachments, saved_at: draft.saved_at, summary: draft.summary ?? null },
+    data: { key: draft.key, seen: draft.seen, recipients: draft.recipients, attachments: draft.attachments, saved_at: draft.saved_at, summary: draft.summary ?? null, block: draft.block ?? null, answers: draft.answers ?? null },
   }),
   later: (run, ms) => setTimeout(run, ms),
   cancel: (timer) => clearTimeout(timer),

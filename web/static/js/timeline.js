@@ -4,7 +4,7 @@ import {
   close, closeConversation, loadEarlier, refused, reload, reopen, spam, take, takeNext, toggleCard, wake,
 } from "./actions.js";
 import { CallbackBar } from "./callbacks.js";
-import { Composer } from "./composer.js";
+import { Composer, PlannedReplies } from "./composer.js";
 import { Bones, channelIcon, Empty, Icon, Menu } from "./controls.js";
 import { BriefLines, Day, EntryView } from "./entry.js";
 import { OfferBar, OfferBars } from "./handoff.js";
@@ -185,6 +185,7 @@ function Timeline({ open }) {
       ${open.more_before && html`<button type="button" class="button button-small earlier" disabled=${busy} onClick=${() => void earlier()}>${busy ? t("Loading…") : t("Load earlier entries")}</button>`}
       ${open.state === "loading" && html`<${FirstLook} open=${open} />`}
       <${Entries} entries=${open.entries} />
+      <${PlannedReplies} open=${open} />
       ${open.visitor?.typing && html`<p class="status-line" role="status">${t("%(name)s is typing…", { name: open.row?.contact_name || t("The customer") })}</p>`}
       ${open.visitor && !open.visitor.online && open.row?.channel === "chat" && html`<p class="status-line">${t("The customer has left the page.")}</p>`}
       ${line.value.state === "lost" && html`<p class="status-line">${t("Not live: newer entries may be missing here.")}</p>`}
