@@ -29,7 +29,7 @@ from inbox.store.database import Database
 from inbox.vocabulary import OperatorId
 from inbox.words import N_
 
-CALLBACK = "/settings/mail/connected"
+CALLBACK = "/settings/mailboxes/connected"
 CONSENT_LASTS = timedelta(minutes=15)
 
 

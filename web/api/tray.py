@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import Connection
 
-from inbox import deliveries, withheld
+from inbox import accounting, deliveries, withheld
 from inbox.errors import BadInput
 from inbox.store import arrivals, outbox
 from inbox.vocabulary import ArrivalState
@@ -26,7 +26,7 @@ async def tray(request: web.Request) -> web.Response:
 
 @routes.post("/api/arrivals/{id}/run-again")
 async def arrival_again(request: web.Request) -> web.Response:
-    await request.app[DB].write(arrivals.run_again, path_id(request))
+    await request.app[DB].write(accounting.run_again, path_id(request), by=me(request), now=now(request))
     return answer({"ok": True})
 
 

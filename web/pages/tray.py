@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from aiohttp import web
 
-from inbox import deliveries, withheld
-from inbox.errors import NotFound
+from inbox import accounting, deliveries, withheld
+from inbox.errors import BadInput, NotFound
 from inbox.mail_words import explain
 from inbox.store import arrivals
 from web.api.request import me, now, path_id
 from web.api.tray import lines
 from web.keys import DB
 from web.pages.forms import see_other
+from web.pages.mailboxes import mail_warnings
 from web.templating import page_response
 
 routes = web.RouteTableDef()
@@ -36,6 +39,7 @@ async def show(request: web.Request) -> web.Response:
             "states": STATES,
             "explain": explain,
             "saved": request.query.get("saved", ""),
+            "warnings": await mail_warnings(request),
         },
     )
 
@@ -59,8 +63,15 @@ async def original(request: web.Request) -> web.Response:
 
 @routes.post("/tray/arrivals/{id}/run-again")
 async def arrival_again(request: web.Request) -> web.Response:
-    await request.app[DB].write(arrivals.run_again, path_id(request))
+    with suppress(BadInput):  # the mail server is being asked for it already
+        await request.app[DB].write(accounting.run_again, path_id(request), by=me(request), now=now(request))
     return see_other("/tray", saved="again")
+
+
+@routes.post("/tray/arrivals/{id}/dismiss")
+async def dismiss(request: web.Request) -> web.Response:
+    await request.app[DB].write(accounting.dismiss, path_id(request), by=me(request), now=now(request))
+    return see_other("/tray", saved="dismissed")
 
 
 @routes.post("/tray/outbox/{id}/run-again")
