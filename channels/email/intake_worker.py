@@ -1,6 +1,6 @@
 """The loop that turns kept mails into entries.
 
-Parsing runs in threads; a mail that takes long to read lets the others pass after a second.
+Mails are read in processes (`readers`); one that takes long to read lets the others pass after a second.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import structlog
 from channels.email.authentication import SenderChecks
 from channels.email.intake import Understood, place, store_files
 from channels.email.keeping import history_of
-from channels.email.parse import parse
+from channels.email.readers import Readers
 from inbox.clock import Clock
 from inbox.errors import StoreBusy
 from inbox.events import AnyEvent, ArrivalKept
@@ -31,9 +31,9 @@ log = structlog.get_logger(__name__)
 
 SOURCES = ("smtp", "lmtp", "imap:", "import:")
 AT_ONCE = 32
-PARSERS = 2
 LETS_OTHERS_PASS_SECONDS = 1.0
-GIVES_UP_SECONDS = 60.0
+GIVES_UP_SECONDS = 600.0
+"""Far beyond what `readers` allows one mail, so that only a queue of hostile ones comes near."""
 LONGEST_SLEEP = timedelta(minutes=1)
 SHARED_SLEEP = timedelta(seconds=1)
 AFTER_TROUBLE = timedelta(seconds=2)
@@ -60,6 +60,7 @@ class IntakeWorker:
         *,
         reopen_for: timedelta | None = None,
         checks: SenderChecks | None = None,
+        readers: Readers | None = None,
     ) -> None:
         self._db, self._clock, self._folder, self._own = db, clock, folder, own_addresses
         self._checks = checks
@@ -68,10 +69,12 @@ class IntakeWorker:
         self._busy: set[int] = set()
         self._troubled = False
         self._late: set[asyncio.Task[None]] = set()
-        self._parsers: ThreadPoolExecutor | None = None
+        self._begun_reading: set[asyncio.Task[Understood]] = set()
+        self._readers = readers or Readers()
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="mail-files")
 
     async def __aenter__(self) -> IntakeWorker:
-        self._parsers = ThreadPoolExecutor(PARSERS, thread_name_prefix="mail-parser")
+        await self._readers.__aenter__()
         if self._checks is not None:
             await self._checks.__aenter__()
         return self
@@ -79,10 +82,10 @@ class IntakeWorker:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for late in list(self._late):
-            late.cancel()
-        if self._parsers is not None:
-            self._parsers.shutdown(wait=False, cancel_futures=True)
+        for task in (*self._late, *self._begun_reading):
+            task.cancel()
+        await self._readers.__aexit__(kind, error, trace)
+        self._disk.shutdown(wait=False, cancel_futures=True)
         if self._checks is not None:
             await self._checks.__aexit__(kind, error, trace)
 
@@ -131,18 +134,16 @@ class IntakeWorker:
 
     async def _take_in(self, waiting: Sequence[ArrivalRecord]) -> None:
         """Arrivals are placed in their order; one that takes long to read is overtaken and placed when it is read."""
-        assert self._parsers is not None, "use it in an `async with`"
         loop = asyncio.get_running_loop()
-        readings = [
-            self._reading(one, loop.run_in_executor(self._parsers, _understand, one, self._own, self._folder))
-            for one in waiting
-        ]
+        readings = [self._reading(one, self._begun(one)) for one in waiting]
+        others_pass_at = loop.time() + LETS_OTHERS_PASS_SECONDS
         self._busy.update(one.arrival.id for one in readings)
         placing: list[asyncio.Task[None]] = []
         patience = LETS_OTHERS_PASS_SECONDS  # with the name servers of all these mails together
         try:
             for reading in readings:
-                await asyncio.wait({reading.parsed}, timeout=LETS_OTHERS_PASS_SECONDS)
+                if not reading.parsed.done():
+                    await asyncio.wait({reading.parsed}, timeout=max(0.0, others_pass_at - loop.time()))
                 if reading.parsed.done() and not reading.understood.done():
                     began = loop.time()
                     await asyncio.wait({reading.understood}, timeout=max(0.0, patience))
@@ -169,6 +170,24 @@ class IntakeWorker:
         if self._checks is None or history_of(arrival.envelope) is not None:  # old keys prove nothing today
             return _Reading(arrival, parsed, parsed)
         return _Reading(arrival, parsed, asyncio.ensure_future(self._checked(self._checks, arrival, parsed)))
+
+    def _begun(self, arrival: ArrivalRecord) -> asyncio.Task[Understood]:
+        task = asyncio.get_running_loop().create_task(self._understand(arrival), name="read-mail")
+        self._begun_reading.add(task)
+        task.add_done_callback(self._begun_reading.discard)
+        return task
+
+    async def _understand(self, arrival: ArrivalRecord) -> Understood:
+        sender = arrival.envelope.get("sender")
+        mail = await self._readers.read(
+            arrival.raw, own_addresses=self._own, return_path=sender if isinstance(sender, str) else None
+        )
+        if arrival.envelope.get("truncated"):
+            mail = replace(mail, notes=(*mail.notes, "truncated"))
+        if not mail.attachments and "unreadable" not in mail.notes:
+            return Understood(mail, ())
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._disk, store_files, self._folder, mail, arrival.raw)
 
     async def _checked(
         self, checks: SenderChecks, arrival: ArrivalRecord, parsed: asyncio.Future[Understood]
@@ -215,11 +234,3 @@ class IntakeWorker:
     async def _failed(self, arrival: ArrivalRecord, error: str) -> None:
         self._troubled = True
         await self._db.write(arrivals.failed, arrival.id, error, now=self._clock.now())
-
-
-def _understand(arrival: ArrivalRecord, own_addresses: Collection[str], folder: AttachmentFolder) -> Understood:
-    sender = arrival.envelope.get("sender")
-    mail = parse(arrival.raw, own_addresses=own_addresses, return_path=sender if isinstance(sender, str) else None)
-    if arrival.envelope.get("truncated"):
-        mail = replace(mail, notes=(*mail.notes, "truncated"))
-    return store_files(folder, mail, arrival.raw)

@@ -50,7 +50,7 @@ def parse(raw: bytes, *, own_addresses: Collection[str] = (), return_path: str |
         return _parse(raw, own_addresses, return_path)
     except Exception:
         log.exception("mail could not be understood", size_bytes=len(raw))
-        return _unreadable(raw, return_path)
+        return unreadable(raw, return_path)
 
 
 def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) -> InboundMail:
@@ -121,6 +121,7 @@ def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) 
         thread_root=thread_root,
         thread_topic=topic,
         thread_index=thread_index.as_kept(headers.raw("thread-index")),
+        desk_id=next(iter(message_ids(headers.raw("x-desk-message-id"))), ""),
         language=_language(headers),
         text=text,
         folds=_folds(text, html, subject, only_html=content.is_only_html()),
@@ -246,17 +247,31 @@ def _named_images(html: str, attachments: list[MailAttachment]) -> str:
     return _SOURCE.sub(placed, html)
 
 
-def _unreadable(raw: bytes, return_path: str | None) -> InboundMail:
+def unreadable(raw: bytes, return_path: str | None) -> InboundMail:
     """A mail that broke our own code: headers if they can be had, its beginning as text, everything kept raw."""
     try:
         headers = split_head(raw[: limits.HEADER_BLOCK_BYTES])[0]
-        author = first_address(headers.raw("from")) or NOBODY
+        author = first_address(headers.raw("from")[:2000]) or NOBODY
         subject = headers.text("subject")[: limits.SUBJECT_CHARACTERS]
-        ids = message_ids(headers.raw("message-id"))
+        ids = message_ids(headers.raw("message-id")[:2000])
+        text = undecoded(raw)
     except Exception:
-        author, subject, ids = NOBODY, "", ()
+        return not_read(raw, return_path)
+    return not_read(raw, return_path, author=author, subject=subject, message_id=ids[0] if ids else "", text=text)
+
+
+def not_read(
+    raw: bytes,
+    return_path: str | None,
+    *,
+    author: MailAddress = NOBODY,
+    subject: str = "",
+    message_id: str = "",
+    text: str = "",
+) -> InboundMail:
+    """Looks at nothing: for a mail that hurts whoever looks."""
     return InboundMail(
-        message_id=ids[0] if ids else "",
+        message_id=message_id,
         digest=sha256(raw).hexdigest(),
         author=author,
         sender=None,
@@ -272,7 +287,7 @@ def _unreadable(raw: bytes, return_path: str | None) -> InboundMail:
         thread_root="",
         thread_topic="",
         language=None,
-        text=undecoded(raw),
+        text=text,
         folds=Folds(),
         html=None,
         remote_images=0,
