@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 
 from inbox.queue_key import microseconds, moment
 from inbox.reports import packs
-from inbox.reports.facts import CHANNELS, ENDINGS, Kind, only, running_waits
-from inbox.reports.period import DAY, HALF_HOUR, SECOND
+from inbox.reports.facts import CHANNELS, Kind, joined, only, running_waits
+from inbox.reports.outcome import KINDS, NOTHING, first
+from inbox.reports.period import DAY, HALF_HOUR
 from inbox.reports.presence import at_work
 from inbox.reports.work import REPEAT, Handling, handling
-from inbox.vocabulary import ChannelKind, Ending
+from inbox.vocabulary import ChannelKind
 
 
 def arrivals(conn: Connection, since: datetime, until: datetime) -> Mapping[tuple[datetime, ChannelKind], int]:
@@ -25,13 +26,10 @@ def arrivals(conn: Connection, since: datetime, until: datetime) -> Mapping[tupl
     """
     since_us, until_us = microseconds(since), microseconds(until)
     ended = packs.load(conn, Kind.WAITS, since_us, until_us)
-    running, _ = running_waits(conn, until, since_us, until_us)
-    columns = {name: np.concatenate([ended[name], running[name]]) for name in ("at", "contact", "channel", "first")}
-    ending = np.concatenate([ended["ending"], running["ending"]])
-    nobody = np.isin(ending, [ENDINGS.index(Ending.MERGED), ENDINGS.index(Ending.SPAM)])
-    first = only(columns, (columns["first"] == 1) & ~nobody)
-    order = np.lexsort((first["at"], first["contact"], first["channel"]))
-    at, contact, channel = (first[name][order].astype(np.int64) for name in ("at", "contact", "channel"))
+    waits = joined([ended, running_waits(conn, until, since_us, until_us)], Kind.WAITS)
+    begun = only(waits, first(waits["what"]) & (waits["what"] % KINDS != NOTHING))
+    order = np.lexsort((begun["at"], begun["contact"], begun["channel"]))
+    at, contact, channel = (begun[name][order].astype(np.int64) for name in ("at", "contact", "channel"))
     again = np.zeros(len(at), dtype=np.bool_)
     again[1:] = (contact[1:] == contact[:-1]) & (channel[1:] == channel[:-1]) & (at[1:] - at[:-1] <= REPEAT)
     cells, numbers = np.unique((at // HALF_HOUR * len(CHANNELS) + channel)[~again], return_counts=True)
@@ -49,7 +47,7 @@ def handle_seconds(
     key = found["at"] // HALF_HOUR * len(CHANNELS) + found["channel"]
     cells, place = np.unique(key, return_inverse=True)
     numbers = np.bincount(place, minlength=len(cells))
-    seconds = np.bincount(place, weights=(found["ended"] - found["at"]) / SECOND, minlength=len(cells))
+    seconds = np.bincount(place, weights=found["lasted"] / 1000, minlength=len(cells))
     return {
         (moment(int(cell) // len(CHANNELS) * HALF_HOUR), CHANNELS[int(cell) % len(CHANNELS)]): (int(n), float(total))
         for cell, n, total in zip(cells, numbers, seconds, strict=True)

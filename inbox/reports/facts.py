@@ -7,7 +7,7 @@ what never changes, so that the triggers on the table see every change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, func, or_, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, func, literal, or_, select, type_coerce
 from sqlalchemy.orm import aliased
 
 from inbox.call_facts import ANSWERED, MISSED, Direction
 from inbox.queue_key import moment
-from inbox.reports.period import Ints
+from inbox.reports.outcome import ENDINGS, outcomes, told
+from inbox.reports.period import SECOND, Ints
 from inbox.store.models import (
     Call,
     Callback,
@@ -32,16 +33,12 @@ from inbox.store.models import (
     Touchpoint,
     Wait,
 )
-from inbox.vocabulary import OPEN_CALLBACK_STATES, AttemptOutcome, CallbackState, ChannelKind, Ending
+from inbox.vocabulary import OPEN_CALLBACK_STATES, AttemptOutcome, CallbackState, ChannelKind
 
 NONE = -1
 
 CHANNELS: Sequence[ChannelKind] = (ChannelKind.CHAT, ChannelKind.EMAIL, ChannelKind.PHONE)
 """Stored as their place in this line, which never changes."""
-ENDINGS: Sequence[Ending] = (
-    Ending.ANSWERED, Ending.NO_ANSWER_NEEDED, Ending.CLOSED, Ending.MERGED, Ending.SPAM, Ending.ABANDONED,
-    Ending.UNREACHED,
-)  # fmt: skip
 
 
 class Kind(StrEnum):
@@ -62,10 +59,15 @@ class CallbackEnd(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Column names and the width in which they are packed; the first one is the fact's moment."""
+    """`raw` names the columns of `statement`; `derive` makes of them what is kept, in these names and widths.
+
+    `layout` rises when any of it changes: older packs then count no more.
+    """
 
     layout: int
+    raw: Sequence[str]
     columns: Mapping[str, str]
+    derive: Callable[[Mapping[str, Ints]], Mapping[str, Any]]
     statement: Any
     moment: ColumnElement[datetime]
 
@@ -90,25 +92,70 @@ _EARLIER = aliased(Resolution)
 _CAME_BY = Touchpoint.__table__
 """A conversation's channel may change; the one by which it came does not."""
 
+_IDS = {"conversation": "<i4", "contact": "<i4", "operator": "<i4", "team": "<i4", "touchpoint": "<i4"}
+
+
+def _columns(*names: str, **widths: str) -> Mapping[str, str]:
+    """The moment, ids, and what else there is."""
+    return {"at": "<i8", **{name: _IDS[name] for name in names}, **widths}
+
+
+def _wait(raw: Mapping[str, Ints]) -> Mapping[str, Any]:
+    return {**raw, "what": outcomes(raw), "told": told(raw)}
+
+
+def _resolution(raw: Mapping[str, Ints]) -> Mapping[str, Any]:
+    reopened = np.where(raw["reopened"] == NONE, NONE, (raw["reopened"] - raw["at"]) // SECOND)
+    return {
+        **raw,
+        "reopened": reopened,
+        "took": np.maximum(raw["at"] - raw["began"], 0) // SECOND,
+        "earlier": np.minimum(raw["earlier"], 1),
+    }
+
+
+def _session(raw: Mapping[str, Ints]) -> Mapping[str, Any]:
+    return {**raw, "lasted": np.clip((raw["ended"] - raw["at"]) // 1000, 0, 2**31 - 1)}
+
+
+def _callback(raw: Mapping[str, Ints]) -> Mapping[str, Any]:
+    return {
+        **raw,
+        **{
+            name: np.where(raw[name] == NONE, NONE, np.maximum(raw[name] - raw["at"], 0) // SECOND)
+            for name in ("first_try", "reached")
+        },
+    }
+
+
+def _as_it_is(raw: Mapping[str, Ints]) -> Mapping[str, Any]:
+    return raw
+
+
 _SHAPES: Mapping[Kind, Shape] = {
     Kind.WAITS: Shape(
         1,
-        {
-            "at": "<i8",
-            "conversation": "<i8",
-            "contact": "<i8",
-            "operator": "<i4",
-            "team": "<i4",
-            "touchpoint": "<i4",
-            "net": "<i4",
-            "wall": "<i4",
-            "target": "<i4",
-            "told_low": "<i4",
-            "told_high": "<i4",
-            "channel": "i1",
-            "ending": "i1",
-            "first": "i1",
-        },
+        (
+            "at",
+            "conversation",
+            "contact",
+            "operator",
+            "team",
+            "touchpoint",
+            "net",
+            "wall",
+            "target",
+            "told_low",
+            "told_high",
+            "channel",
+            "ending",
+            "first",
+            "late",
+        ),
+        _columns(
+            "conversation", "contact", "operator", "team", "touchpoint", net="<i4", channel="i1", what="i1", told="i1"
+        ),
+        _wait,
         select(
             _micros(Wait.started_at),
             Wait.conversation_id,
@@ -124,6 +171,7 @@ _SHAPES: Mapping[Kind, Shape] = {
             _place(Wait.channel, CHANNELS),
             _place(Wait.ending, ENDINGS),
             case((Wait.first, 1), else_=0),
+            literal(0),
         )
         .join(Conversation, Conversation.id == Wait.conversation_id)
         .where(Wait.ended_at.is_not(None)),
@@ -131,17 +179,11 @@ _SHAPES: Mapping[Kind, Shape] = {
     ),
     Kind.RESOLUTIONS: Shape(
         1,
-        {
-            "at": "<i8",
-            "conversation": "<i8",
-            "contact": "<i8",
-            "reopened": "<i8",
-            "began": "<i8",
-            "operator": "<i4",
-            "touchpoint": "<i4",
-            "earlier": "<i4",
-            "channel": "i1",
-        },
+        ("at", "conversation", "contact", "reopened", "began", "operator", "touchpoint", "earlier", "channel"),
+        _columns(
+            "conversation", "contact", "operator", "touchpoint", took="<i4", reopened="<i4", earlier="i1", channel="i1"
+        ),
+        _resolution,
         select(
             _micros(Resolution.resolved_at),
             Resolution.conversation_id,
@@ -162,14 +204,9 @@ _SHAPES: Mapping[Kind, Shape] = {
     ),
     Kind.HANDLING: Shape(
         1,
-        {
-            "at": "<i8",
-            "ended": "<i8",
-            "conversation": "<i8",
-            "operator": "<i4",
-            "touchpoint": "<i4",
-            "channel": "i1",
-        },
+        ("at", "ended", "conversation", "operator", "touchpoint", "channel"),
+        _columns("conversation", "operator", "touchpoint", lasted="<i4", channel="i1"),
+        _session,
         select(
             _micros(HandlingSpan.began_at),
             _micros(HandlingSpan.ended_at),
@@ -184,14 +221,9 @@ _SHAPES: Mapping[Kind, Shape] = {
     ),
     Kind.RATINGS: Shape(
         1,
-        {
-            "at": "<i8",
-            "conversation": "<i8",
-            "operator": "<i4",
-            "touchpoint": "<i4",
-            "score": "i1",
-            "channel": "i1",
-        },
+        ("at", "conversation", "operator", "touchpoint", "score", "channel"),
+        _columns("conversation", "operator", "touchpoint", score="i1", channel="i1"),
+        _as_it_is,
         select(
             _micros(Rating.at),
             Rating.conversation_id,
@@ -206,7 +238,9 @@ _SHAPES: Mapping[Kind, Shape] = {
     ),
     Kind.CALLS: Shape(
         1,
-        {"at": "<i8", "conversation": "<i8", "contact": "<i8", "touchpoint": "<i4", "missed": "i1"},
+        ("at", "conversation", "contact", "touchpoint", "missed"),
+        _columns("conversation", "contact", "touchpoint", missed="i1"),
+        _as_it_is,
         select(
             _micros(Call.started_at),
             _or_none(Call.conversation_id),
@@ -220,17 +254,9 @@ _SHAPES: Mapping[Kind, Shape] = {
     ),
     Kind.CALLBACKS: Shape(
         1,
-        {
-            "at": "<i8",
-            "conversation": "<i8",
-            "first_try": "<i8",
-            "reached": "<i8",
-            "operator": "<i4",
-            "touchpoint": "<i4",
-            "missed_calls": "<i4",
-            "tries": "<i4",
-            "end": "i1",
-        },
+        ("at", "conversation", "first_try", "reached", "operator", "touchpoint", "tries", "end"),
+        _columns("conversation", "operator", "touchpoint", first_try="<i4", reached="<i4", tries="<i4", end="i1"),
+        _callback,
         select(
             _micros(Callback.created_at),
             Callback.conversation_id,
@@ -248,7 +274,6 @@ _SHAPES: Mapping[Kind, Shape] = {
             ),
             _or_none(Callback.owner_id),
             _or_none(Conversation.touchpoint_id),
-            Callback.missed_calls,
             select(func.count())
             .select_from(CallbackAttempt)
             .where(CallbackAttempt.callback_id == Callback.id)
@@ -280,35 +305,48 @@ def read(conn: Connection, kind: Kind, since_us: int, until_us: int) -> Facts:
     )
 
 
-def running_waits(conn: Connection, now: datetime, since_us: int, until_us: int) -> tuple[Facts, NDArray[np.bool_]]:
-    """Waits that have not ended, and which of them are past their target (a clock that stands is past nothing)."""
+def running_waits(conn: Connection, now: datetime, since_us: int, until_us: int) -> Facts:
+    """Waits that have not ended. A clock that stands is past nothing."""
     form = _SHAPES[Kind.WAITS]
     late = and_(Wait.paused_at.is_(None), or_(Wait.missed_at.is_not(None), Wait.due_at <= now))
-    rows = conn.execute(
-        select(*form.statement.selected_columns, case((late, 1), else_=0))
-        .join(Conversation, Conversation.id == Wait.conversation_id)
-        .where(Wait.ended_at.is_(None), Wait.started_at >= moment(since_us), Wait.started_at < moment(until_us))
-    ).all()
-    found = _arrays(form, [row[:-1] for row in rows])
-    return found, np.array([row[-1] == 1 for row in rows], dtype=np.bool_)
+    return _arrays(
+        form,
+        conn.execute(
+            select(*list(form.statement.selected_columns)[:-1], case((late, 1), else_=0))
+            .join(Conversation, Conversation.id == Wait.conversation_id)
+            .where(Wait.ended_at.is_(None), Wait.started_at >= moment(since_us), Wait.started_at < moment(until_us))
+        ).all(),
+    )
 
 
 def _arrays(form: Shape, rows: Sequence[Any]) -> dict[str, Ints]:
     if not rows:
-        return {name: np.zeros(0, dtype=width) for name, width in form.columns.items()}
-    return {
-        name: np.array(values, dtype=np.int64).astype(width)
-        for (name, width), values in zip(form.columns.items(), zip(*rows, strict=True), strict=True)
-    }
+        return _nothing(form)
+    kept = form.derive(
+        {name: np.array(values, dtype=np.int64) for name, values in zip(form.raw, zip(*rows, strict=True), strict=True)}
+    )
+    return {name: _narrowed(kept[name], width) for name, width in form.columns.items()}
+
+
+def _narrowed(values: Any, width: str) -> Ints:
+    form = np.dtype(width)
+    if len(values) and values.dtype != form and values.max() > np.iinfo(form).max:
+        raise OverflowError("a number does not fit into a pack")
+    found: Ints = values.astype(form)
+    return found
+
+
+def _nothing(form: Shape) -> dict[str, Ints]:
+    return {name: np.zeros(0, dtype=width) for name, width in form.columns.items()}
 
 
 def joined(pieces: Sequence[Facts], kind: Kind) -> Facts:
+    pieces = [piece for piece in pieces if len(piece["at"])]
+    if not pieces:
+        return _nothing(_SHAPES[kind])
     if len(pieces) == 1:
         return pieces[0]
-    columns = _SHAPES[kind].columns
-    if not pieces:
-        return {name: np.zeros(0, dtype=width) for name, width in columns.items()}
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in columns}
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in _SHAPES[kind].columns}
 
 
 def only(facts: Facts, which: NDArray[np.bool_]) -> Facts:

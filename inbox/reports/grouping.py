@@ -7,17 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inbox.queue_key import microseconds
 from inbox.reports.facts import CHANNELS, NONE, Facts
 from inbox.reports.loading import Loaded, Slice
+from inbox.reports.outcome import answered, first
 from inbox.reports.period import Ints
 from inbox.reports.question import Group
 from inbox.reports.waiting import Ranks, WaitFigures, ranks, tabulate
-from inbox.reports.work import GOOD, Handling, Spans, handling
+from inbox.reports.work import GOOD, distinct, handling
 from inbox.vocabulary import OperatorId
 from inbox.waits.metrics import Percentiles, Share
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Handling of a group. Occupancy and concurrency are of a person and stay None elsewhere."""
+
+    conversations: int
+    mean_s: float | None
+    occupancy: float | None
+    concurrency: float | None
+    online_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +39,7 @@ class GroupRow:
     name: str
     waiting: WaitFigures
     first_response: Percentiles
-    handling: Handling | None
+    effort: Effort
     resolved: int
     reopened: Share
     satisfaction: Share
@@ -40,15 +51,14 @@ class _Keyed:
     """Facts beside the group each belongs to; one with several tags stands there several times."""
 
     facts: Facts
-    rows: Ints
+    rows: Ints | None  # None: all, as they are
     key: Ints
 
     def column(self, name: str) -> Ints:
-        found: Ints = self.facts[name][self.rows]
-        return found
+        return self.facts[name] if self.rows is None else self.facts[name][self.rows]
 
 
-def group_rows(loaded: Loaded, what: NDArray[np.int8]) -> list[GroupRow]:
+def group_rows(loaded: Loaded) -> list[GroupRow]:
     group, of = loaded.question.group, loaded.this
     assert group is not None
     ids, labels = _members(group, loaded)
@@ -58,23 +68,24 @@ def group_rows(loaded: Loaded, what: NDArray[np.int8]) -> list[GroupRow]:
         return _key(group, facts, ids, loaded)
 
     waits = keyed(of.waits)
-    its = {name: values[waits.rows] for name, values in of.waits.items()}
-    table = tabulate(its, what[waits.rows], waits.key, size)
-    first = (its["ending"] == 0) & (its["first"] == 1)
-    responded: Ranks = ranks(its["net"][first], waits.key[first], size)
+    its = {name: waits.column(name) for name in ("what", "net")}
+    table = tabulate(its, waits.key, size)
+    initial = answered(its["what"]) & first(its["what"])
+    responded: Ranks = ranks(its["net"][initial], waits.key[initial], size)
     resolved, ratings, offers, handled = (keyed(one) for one in (of.resolutions, of.ratings, of.offers, of.handling))
     rated = np.bincount(ratings.key, minlength=size)
     good = np.bincount(ratings.key[ratings.column("score") >= GOOD], minlength=size)
-    conversations = _distinct(resolved.key, resolved.column("conversation"), size)
+    conversations = distinct(resolved.key, resolved.column("conversation"), size)
     again = resolved.column("reopened") != NONE
-    reopened = _distinct(resolved.key[again], resolved.column("conversation")[again], size)
+    reopened = distinct(resolved.key[again], resolved.column("conversation")[again], size)
     missed = np.bincount(offers.key, minlength=size)
+    efforts = _efforts(group, ids, handled, of, loaded.now)
     rows = []
     for place in range(size):
         figures = table[place]
-        work = _handling_of(group, place, ids, handled, of, loaded.now)
+        work = efforts[place]
         something = figures.arrivals or figures.counted or conversations[place] or rated[place] or missed[place]
-        if not something and not (work is not None and (work.sessions or work.online_s)):
+        if not something and not (work.conversations or work.online_s):
             continue
         rows.append(
             GroupRow(
@@ -95,18 +106,20 @@ def group_rows(loaded: Loaded, what: NDArray[np.int8]) -> list[GroupRow]:
     return sorted(rows, key=lambda row: (row.id is None, row.name.casefold(), row.id or ""))
 
 
-def _handling_of(
-    group: Group, place: int, ids: Sequence[int], handled: _Keyed, of: Slice, now: datetime
-) -> Handling | None:
-    mine = handled.rows[handled.key == place]
-    facts = {name: values[mine] for name, values in of.handling.items()}
-    nobody = np.zeros(0, dtype=np.int64)
-    online = Spans(nobody, nobody, nobody)
-    if group is Group.OPERATOR:
-        his = of.online.operator == ids[place]
-        online = Spans(of.online.operator[his], of.online.began[his], of.online.ended[his])
+def _efforts(group: Group, ids: Sequence[int], handled: _Keyed, of: Slice, now: datetime) -> list[Effort]:
     until = min(of.period.until_us, max(microseconds(now), of.period.since_us))
-    return handling(facts, online, of.period.since_us, until, [])[0]
+    if group is Group.OPERATOR:
+        people = [max(one, 0) for one in ids]  # there is no operator 0
+        each = handling(of.handling, of.online, of.period.since_us, until, people)[1:]
+        return [Effort(one.conversations, one.mean_s, one.occupancy, one.concurrency, one.online_s) for one in each]
+    started = (handled.column("at") >= of.period.since_us) & (handled.column("at") < until)
+    key = handled.key[started]
+    seconds = np.bincount(key, weights=handled.column("lasted")[started] / 1000, minlength=len(ids))
+    many = distinct(key, handled.column("conversation")[started], len(ids))
+    return [
+        Effort(int(n), float(total) / int(n) if n else None, None, None, None)
+        for n, total in zip(many, seconds, strict=True)
+    ]
 
 
 def _members(group: Group, loaded: Loaded) -> tuple[list[int], list[tuple[str, str]]]:
@@ -131,8 +144,9 @@ def _members(group: Group, loaded: Loaded) -> tuple[list[int], list[tuple[str, s
 
 
 def _key(group: Group, facts: Facts, ids: Sequence[int], loaded: Loaded) -> _Keyed:
-    rows = np.arange(len(facts["at"]), dtype=np.int64)
+    size = len(facts["at"])
     if group is Group.TAG:
+        rows = np.arange(size, dtype=np.int64)
         assert loaded.tags is not None
         conversations, _, tags = loaded.tags
         low = np.searchsorted(conversations, facts["conversation"], "left")
@@ -143,23 +157,19 @@ def _key(group: Group, facts: Facts, ids: Sequence[int], loaded: Loaded) -> _Key
         key = np.concatenate([tags[starts + np.arange(len(repeated))], np.full(len(without), len(ids) - 1)])
         return _Keyed(facts, np.concatenate([repeated, without]), key)
     if group is Group.TEAM and "team" not in facts:
-        people = facts.get("operator", np.full(len(rows), NONE))
+        people = facts.get("operator", np.full(size, NONE))
         highest = max(loaded.names.operators, default=0) + 2
         team_of = np.full(highest + 1, NONE, dtype=np.int64)
         for operator, team in loaded.names.team_of.items():
             team_of[operator] = team
         value = team_of[people]  # NONE finds the last place, which is nobody's
     else:
-        value = facts[group.value] if group.value in facts else np.full(len(rows), NONE)
-    known = np.array(ids, dtype=np.int64)
-    order = np.argsort(known, kind="stable")
-    place = np.minimum(np.searchsorted(known[order], value), len(ids) - 1)
-    fits = known[order][place] == value
-    return _Keyed(facts, rows[fits], order[place][fits])
-
-
-def _distinct(key: Ints, conversation: Ints, size: int) -> Ints:
-    """Different conversations of each key."""
-    found = np.unique(key.astype(np.int64) << 42 | conversation)
-    numbers: Ints = np.bincount(found >> 42, minlength=size).astype(np.int64)
-    return numbers
+        value = facts[group.value] if group.value in facts else np.full(size, NONE)
+    place = np.full(max(*ids, int(value.max(initial=0))) + 2, -1, dtype=np.int64)
+    for number, one in enumerate(ids):
+        place[one] = number  # NONE is the last place
+    key = place[value]
+    if (key >= 0).all():
+        return _Keyed(facts, None, key)
+    fits = np.flatnonzero(key >= 0)
+    return _Keyed(facts, fits, key[fits])

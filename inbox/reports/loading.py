@@ -15,9 +15,9 @@ from inbox.reports import packs, period
 from inbox.reports.facts import NONE, Facts, Kind, joined, only, running_waits
 from inbox.reports.period import DAY, Cut, Ints, Period
 from inbox.reports.presence import at_work
-from inbox.reports.question import EVERYTHING, WHOLE_DESK, Chosen, Filter, Group, Mask, Scope, choose
+from inbox.reports.question import EVERYTHING, WHOLE_DESK, Chosen, Filter, Group, Scope, choose, tags
 from inbox.reports.work import FCR_WINDOW, Spans
-from inbox.store.models import Conversation, MissedOffer, Operator, Tag, Team, TeamMember
+from inbox.store.models import Conversation, MissedOffer, Operator, Team, TeamMember
 from inbox.vocabulary import ChannelKind
 from inbox.waits import calendar
 
@@ -49,7 +49,6 @@ class Slice:
 
     period: Period
     waits: Facts
-    late: Mask
     horizon: Facts
     resolutions: Facts
     handling: Facts
@@ -89,10 +88,8 @@ def load(conn: Connection, question: Question, *, now: datetime) -> Loaded:
 
 def _slice(conn: Connection, wanted: Period, chosen: Chosen, now: datetime) -> Slice:
     since, until = wanted.since_us, wanted.until_us
-    horizon = packs.load(conn, Kind.WAITS, since, until + FCR_WINDOW)
-    running, late = running_waits(conn, now, since, until + FCR_WINDOW)
-    waits = joined([horizon, running], Kind.WAITS)
-    past = np.concatenate([np.zeros(len(horizon["at"]), dtype=np.bool_), late])
+    ended = packs.load(conn, Kind.WAITS, since, until + FCR_WINDOW)
+    waits = joined([ended, running_waits(conn, now, since, until + FCR_WINDOW)], Kind.WAITS)
     asked = waits["at"] < until
     mine = chosen.mask(waits)
     if mine is not None:
@@ -113,7 +110,6 @@ def _slice(conn: Connection, wanted: Period, chosen: Chosen, now: datetime) -> S
     return Slice(
         wanted,
         only(waits, asked),
-        past[asked],
         waits,
         of(Kind.RESOLUTIONS),
         of(Kind.HANDLING, DAY),
@@ -164,11 +160,8 @@ def _names(conn: Connection) -> Names:
 
 
 def _tags(conn: Connection) -> tuple[Ints, Sequence[str], Ints]:
-    rows = conn.execute(select(Tag.conversation_id, Tag.name).order_by(Tag.conversation_id)).all()
-    names = sorted({row.name for row in rows})
-    place = {name: number for number, name in enumerate(names)}
-    return (
-        np.array([row.conversation_id for row in rows], dtype=np.int64),
-        names,
-        np.array([place[row.name] for row in rows], dtype=np.int64),
-    )
+    found = tags(conn)
+    conversations = np.concatenate([np.zeros(0, dtype=np.int64), *found.values()])
+    place = np.repeat(np.arange(len(found)), [len(ids) for ids in found.values()])
+    order = np.argsort(conversations)
+    return conversations[order], list(found), place[order]

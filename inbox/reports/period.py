@@ -171,13 +171,16 @@ class LocalTime:
                 at = high
             else:
                 at = following
-        self._begins = np.array(begins, dtype=np.int64)
-        self._offsets = np.array(offsets, dtype=np.int64)
+        self._offset = offsets[0]
+        self._steps = [
+            (begin, later - earlier) for begin, earlier, later in zip(begins[1:], offsets, offsets[1:], strict=False)
+        ]
 
     def seconds(self, moments_us: Ints) -> Ints:
         """Seconds since 1970 as the clock on the wall counts them."""
-        place = np.searchsorted(self._begins, moments_us, "right") - 1
-        found: Ints = moments_us // SECOND + self._offsets[np.maximum(place, 0)]
+        found: Ints = moments_us // SECOND + self._offset
+        for begin, step in self._steps:
+            found[moments_us >= begin] += step
         return found
 
     def days(self, moments_us: Ints) -> Ints:
@@ -209,8 +212,11 @@ class Pieces:
     def place(self, moments_us: Ints) -> Ints:
         """In which piece each moment lies; moments lie inside the period."""
         edges = np.array([microseconds(at) for at in self.begins], dtype=np.int64)
-        found: Ints = np.searchsorted(edges, moments_us, "right") - 1
-        return found
+        falls = np.flatnonzero(moments_us[1:] < moments_us[:-1])
+        ordered = int(falls[0]) + 1 if len(falls) else len(moments_us)  # nearly all of them are
+        ends = np.append(np.searchsorted(moments_us[:ordered], edges[1:], "left"), ordered)
+        head = np.repeat(np.arange(len(edges)), np.diff(ends, prepend=0))
+        return np.concatenate([head, np.searchsorted(edges, moments_us[ordered:], "right") - 1])
 
 
 def pieces(period: Period, cut: Cut) -> Pieces:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inbox.queue_key import microseconds
 from inbox.reports import period
 from inbox.reports.grouping import GroupRow, group_rows
 from inbox.reports.loading import Loaded, Names, Question, Slice
 from inbox.reports.period import Cut, LocalTime, Period, Pieces
-from inbox.reports.waiting import Responses, WaitFigures, classes, responses, tabulate
+from inbox.reports.waiting import Responses, WaitFigures, responses, tabulate
 from inbox.reports.work import Callbacks, Handling, Resolutions, callbacks, handling, resolutions, satisfaction
 from inbox.waits.metrics import Percentiles, Share
 
@@ -66,28 +65,26 @@ def work_out(loaded: Loaded) -> Report:
     question, this = loaded.question, loaded.this
     cut = question.cut or period.fitting(question.period)
     parts = period.pieces(question.period, cut)
-    what = classes(this.waits, this.late)
     return Report(
         question,
         loaded.now,
         loaded.names,
-        _figures(this, what, loaded.now),
-        None if loaded.before is None else _figures(loaded.before, None, loaded.now),
+        _figures(this, loaded.now),
+        None if loaded.before is None else _figures(loaded.before, loaded.now),
         None if loaded.before is None else loaded.before.period,
         cut,
-        _pieces(this, what, parts),
-        group_rows(loaded, what) if question.group is not None else [],
-        _heat(this, what, loaded.now) if question.heat else [],
+        _pieces(this, parts),
+        group_rows(loaded) if question.group is not None else [],
+        _heat(this, loaded.now) if question.heat else [],
     )
 
 
-def _figures(of: Slice, what: NDArray[np.int8] | None, now: datetime) -> Figures:
-    what = classes(of.waits, of.late) if what is None else what
-    nothing = np.zeros(len(what), dtype=np.int64)
+def _figures(of: Slice, now: datetime) -> Figures:
+    nothing = np.zeros(len(of.waits["at"]), dtype=np.int64)
     until = min(of.period.until_us, max(microseconds(now), of.period.since_us))
     return Figures(
-        waiting=tabulate(of.waits, what, nothing, 1)[0],
-        responses=responses(of.waits, what, of.horizon),
+        waiting=tabulate(of.waits, nothing, 1)[0],
+        responses=responses(of.waits, of.horizon),
         handling=handling(of.handling, of.online, of.period.since_us, until, [])[0],
         resolutions=resolutions(of.resolutions, of.horizon, microseconds(now)),
         callbacks=callbacks(of.callbacks, of.calls),
@@ -96,17 +93,17 @@ def _figures(of: Slice, what: NDArray[np.int8] | None, now: datetime) -> Figures
     )
 
 
-def _pieces(of: Slice, what: NDArray[np.int8], parts: Pieces) -> list[Piece]:
-    found = tabulate(of.waits, what, parts.place(of.waits["at"]), len(parts.begins))
+def _pieces(of: Slice, parts: Pieces) -> list[Piece]:
+    found = tabulate(of.waits, parts.place(of.waits["at"]), len(parts.begins))
     return [Piece(begins, found[place]) for place, begins in enumerate(parts.begins)]
 
 
-def _heat(of: Slice, what: NDArray[np.int8], now: datetime) -> list[HeatPlace]:
+def _heat(of: Slice, now: datetime) -> list[HeatPlace]:
     until = min(of.period.until_us, microseconds(now))
     local = LocalTime(of.period.zone, of.period.since_us, of.period.until_us)
     often = period.occurrences(local, of.period.since_us, until)
     places = len(often)
-    found = tabulate(of.waits, what, local.half_hours_of_week(of.waits["at"]), places)
+    found = tabulate(of.waits, local.half_hours_of_week(of.waits["at"]), places)
     arrivals = found.arrivals()
     missed = np.zeros(places, dtype=np.int64)
     if of.calls is not None:

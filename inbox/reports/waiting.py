@@ -8,30 +8,38 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inbox.reports.facts import ENDINGS, NONE, Facts
+from inbox.reports.facts import Facts
+from inbox.reports.outcome import (
+    CLOSED,
+    FIRST,
+    IN_TIME,
+    KINDS,
+    LEFT_IN_TIME,
+    LEFT_LATE,
+    LEFT_SOON,
+    LEFT_SOON_LATE,
+    NOT_NEEDED,
+    NOT_REACHED,
+    NOTHING,
+    PAST_TARGET,
+    TOLD_INSIDE,
+    TOLD_LONGER,
+    TOO_LATE,
+    UNTOLD,
+    WAITS,
+    answered,
+    first,
+)
 from inbox.reports.period import Ints
-from inbox.reports.question import Mask
-from inbox.vocabulary import Ending
-from inbox.waits.figures import SHORT_ABANDON_S
 from inbox.waits.metrics import Percentiles, ServiceLevel, Share
 
 EDGES_S = (30, 60, 180, 300, 600, 1800)
 """Upper ends of the buckets of the distribution; the last one is open."""
 
+_BUCKET_OF = np.searchsorted(np.array(EDGES_S), np.arange(EDGES_S[-1] + 2), "left")
+
 FEW = 20
 """Percentiles of fewer waits are marked: they stand on little."""
-
-_ANSWERED, _NO_ANSWER_NEEDED, _CLOSED, _MERGED, _SPAM, _ABANDONED, _UNREACHED = range(len(ENDINGS))
-assert ENDINGS[_ANSWERED] is Ending.ANSWERED
-assert ENDINGS[_UNREACHED] is Ending.UNREACHED
-
-# What a wait counts as: one small number, so that one pass counts everything.
-(
-    NOTHING, IN_TIME, TOO_LATE, LEFT_SOON, LEFT_IN_TIME, LEFT_LATE, NOT_REACHED, CLOSED, PAST_TARGET, ARRIVED_ONLY,
-    LEFT_SOON_LATE,
-) = range(11)  # fmt: skip
-_CLASSES = 16
-_FIRST = _CLASSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +69,6 @@ class WaitFigures:
     past_target: int
 
 
-def classes(waits: Facts, late: Mask) -> NDArray[np.int8]:
-    """`late`: the running ones that are past their target (they have no ending)."""
-    ending, net, target = waits["ending"], waits["net"], waits["target"]
-    found = np.full(len(ending), NOTHING, dtype=np.int8)
-    in_time = net <= target
-    short = waits["wall"] < SHORT_ABANDON_S
-    found[(ending == _ANSWERED) & in_time] = IN_TIME
-    found[(ending == _ANSWERED) & ~in_time] = TOO_LATE
-    left = ending == _ABANDONED
-    found[left & short & in_time] = LEFT_SOON
-    found[left & short & ~in_time] = LEFT_SOON_LATE
-    found[left & ~short & in_time] = LEFT_IN_TIME
-    found[left & ~short & ~in_time] = LEFT_LATE
-    found[ending == _UNREACHED] = NOT_REACHED
-    found[ending == _CLOSED] = CLOSED
-    found[ending == _NO_ANSWER_NEEDED] = ARRIVED_ONLY
-    running = ending == NONE
-    found[running] = ARRIVED_ONLY
-    found[running & late] = PAST_TARGET
-    found[waits["first"] == 1] += _FIRST
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class Ranks:
     """Percentiles per key."""
@@ -107,7 +92,7 @@ def ranks(values: Ints, key: Ints, keys: int) -> Ranks:
     if keys == 1:
         ordered = np.sort(values)
     else:
-        ordered = np.sort((key.astype(np.int64) << 40) + values)
+        ordered = np.sort((key.astype(np.int64) << 40) | values)
         ordered &= (1 << 40) - 1
     found = []
     for percent in (50, 90, 95):
@@ -134,8 +119,8 @@ class Waiting:
 
     def __getitem__(self, key: int) -> WaitFigures:
         every = self.counts[key]
-        of = [int(every[one] + every[one + _FIRST]) for one in range(_CLASSES)]
-        arrivals = int(every[_FIRST:].sum() - every[_FIRST + NOTHING])
+        of = [int(every[one] + every[one + FIRST]) for one in range(KINDS)]
+        arrivals = int(every[FIRST:].sum() - every[FIRST + NOTHING])
         answered = of[IN_TIME] + of[TOO_LATE]
         soon = of[LEFT_SOON] + of[LEFT_SOON_LATE]
         left = of[LEFT_IN_TIME] + of[LEFT_LATE]
@@ -163,21 +148,18 @@ class Waiting:
 
     def arrivals(self) -> Ints:
         """Conversations begun, per key."""
-        found: Ints = self.counts[:, _FIRST:].sum(axis=1) - self.counts[:, _FIRST + NOTHING]
+        found: Ints = self.counts[:, FIRST:].sum(axis=1) - self.counts[:, FIRST + NOTHING]
         return found
 
 
-def tabulate(waits: Facts, what: NDArray[np.int8], key: Ints, keys: int) -> Waiting:
-    """`what` comes from `classes`; keys are 0 to `keys` - 1."""
-    if not len(key):
-        counts = np.zeros((keys, 2 * _CLASSES), dtype=np.int64)
-    else:
-        counts = np.bincount(key.astype(np.int64) * (2 * _CLASSES) + what, minlength=keys * 2 * _CLASSES)
-        counts = counts.reshape(keys, 2 * _CLASSES)
-    answered = waits["ending"] == _ANSWERED
-    its, net = key[answered], waits["net"][answered]
+def tabulate(waits: Facts, key: Ints, keys: int) -> Waiting:
+    """Keys are 0 to `keys` - 1."""
+    what = waits["what"]
+    counts = np.bincount(key.astype(np.int64) * (2 * KINDS) + what, minlength=keys * 2 * KINDS)
+    replied = answered(what)
+    its, net = key[replied], waits["net"][replied]
     seconds = np.bincount(its, weights=net, minlength=keys).astype(np.float64)
-    return Waiting(counts, seconds, ranks(net, its, keys))
+    return Waiting(counts.reshape(keys, 2 * KINDS), seconds, ranks(net, its, keys))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,42 +174,39 @@ class Responses:
     told: Told
 
 
-def responses(waits: Facts, what: NDArray[np.int8], every_wait: Facts) -> Responses:
+def responses(waits: Facts, every_wait: Facts) -> Responses:
     """`every_wait`: also the later ones of the conversations that began, for how long each customer waited in all."""
-    answered, first = waits["ending"] == _ANSWERED, waits["first"] == 1
-    net = waits["net"]
-    kind = what % _CLASSES
-    unanswered = first & np.isin(
-        kind, (LEFT_SOON, LEFT_SOON_LATE, LEFT_IN_TIME, LEFT_LATE, NOT_REACHED, CLOSED, PAST_TARGET)
-    )
-    bucket = np.searchsorted(np.array(EDGES_S), net[answered], "left")
+    what, net = waits["what"], waits["net"]
+    replied, begins, kind = answered(what), first(what), what % KINDS
+    unanswered = begins & ~replied & (kind != NOTHING) & (kind != WAITS) & (kind != NOT_NEEDED)
+    bucket = _BUCKET_OF[np.minimum(net[replied], len(_BUCKET_OF) - 1)]
     return Responses(
-        first=percentiles(net[answered & first]),
+        first=percentiles(net[replied & begins]),
         no_reply=int(unanswered.sum()),
-        later=percentiles(net[answered & ~first]),
-        requester=_requesters(waits["conversation"][first & (kind != NOTHING)], every_wait),
+        later=percentiles(net[replied & ~begins]),
+        requester=_requesters(waits["conversation"][begins & (kind != NOTHING)], every_wait),
         distribution=[int(n) for n in np.bincount(bucket, minlength=len(EDGES_S) + 1)],
-        told=told(waits),
+        told=_told(waits),
     )
 
 
-def told(waits: Facts) -> Told:
-    known = (waits["ending"] == _ANSWERED) & (waits["told_low"] != NONE)
-    net, low, high = waits["net"][known], waits["told_low"][known], waits["told_high"][known]
-    longer = (high != NONE) & (net > high)
-    inside = (net >= low) & ~longer
-    n = int(known.sum())
-    return Told(n, Share(int(inside.sum()), n), Share(int(longer.sum()), n))
+def _told(waits: Facts) -> Told:
+    numbers = np.bincount(waits["told"], minlength=4)
+    n = int(numbers.sum() - numbers[UNTOLD])
+    return Told(n, Share(int(numbers[TOLD_INSIDE]), n), Share(int(numbers[TOLD_LONGER]), n))
 
 
 def _requesters(begun: Ints, every_wait: Facts) -> Percentiles:
     """Ended waits of each conversation added up, whatever their ending."""
     if not len(begun):
         return percentiles(begun)
-    conversations = np.unique(begun)
-    its = every_wait["conversation"]
-    place = np.minimum(np.searchsorted(conversations, its), len(conversations) - 1)
-    ours = (conversations[place] == its) & (every_wait["ending"] != NONE) & (every_wait["ending"] != _MERGED)
-    ours &= every_wait["ending"] != _SPAM
-    sums = np.bincount(place[ours], weights=every_wait["net"][ours], minlength=len(conversations)).astype(np.int64)
-    return percentiles(sums[np.bincount(place[ours], minlength=len(conversations)) > 0])
+    kind = every_wait["what"] % KINDS
+    ended = (kind != NOTHING) & (kind != WAITS) & (kind != PAST_TARGET)
+    its, net = every_wait["conversation"][ended], every_wait["net"][ended]
+    low, high = int(begun.min()), int(begun.max())
+    inside = (its >= low) & (its <= high)
+    its, net = its[inside] - low, net[inside]
+    wanted = np.zeros(high - low + 1, dtype=np.bool_)  # ids of one period lie close together
+    wanted[begun - low] = True
+    wanted &= np.bincount(its, minlength=len(wanted)) > 0
+    return percentiles(np.bincount(its, weights=net, minlength=len(wanted))[wanted].astype(np.int64))
