@@ -38,6 +38,7 @@ from inbox.alarms.notices import SENDERS, STEPS
 from inbox.alarms.rules import Means
 from inbox.clock import Clock, SystemClock
 from inbox.events import MessageReceived, ReplyWritten, WaitMissed, WaitStarted, WaitWarned
+from inbox.mail_check import MailCheck
 from inbox.mail_stops import UnsubscribeLinks
 from inbox.reply import Addressings
 from inbox.store.attachments import AttachmentFolder
@@ -165,7 +166,7 @@ def build(config: Config, *, clock: Clock | None = None, db: Database | None = N
 
     app[keys.UNSUBSCRIBE] = UnsubscribeLinks(secret, config.server.url)
     app[keys.MAIL_ADDRESSES] = [{"name": one.name, "address": one.address} for one in config.email.addresses]
-    app[keys.MAIL_CHECK] = partial(mail_check.check, config.email, config.email.dns.dns())
+    app[keys.MAIL_CHECK] = MailCheck(partial(mail_check.check, config.email, config.email.dns.dns()))
     email_status = EmailStatus()
     app[EMAIL_STATUS] = email_status
     channels = _channels(
@@ -291,7 +292,7 @@ async def _working(app: web.Application, *, channels: Sequence[Channel], config:
     """Timers, outbox and whatever the channels need to listen."""
     db, clock, workers, desk = app[keys.DB], app[keys.CLOCK], app[keys.WORKERS], app[keys.DESK]
     planned = timers.Timer("planned", later.next_due, partial(later.fire_due, addressings=app[keys.ADDRESSINGS]))
-    watcher = timers.Watcher(db, clock, (*timers.TIMERS, planned))
+    watcher = timers.Watcher(db, clock, (*timers.TIMERS, planned, *_chat_by_mail(config, app[keys.ADDRESSINGS])))
     senders = {c.kind: c.sender for c in channels if c.sender is not None}
     deliveries = OutboxWorker(db, clock, delivery.HANDLER, delivery.Deliver(db, clock, senders), quiet=QUIET)
     answers = OutboxWorker(
@@ -359,6 +360,24 @@ def _alarm_mail(config: Config) -> SendMail:
         raise CannotSend("The desk has no mail server to send with.")
 
     return send
+
+
+def _chat_by_mail(config: Config, addressings: Addressings) -> Sequence[timers.Timer]:
+    """What visitors left unread in the chat goes out by mail, where the desk has an address to write from."""
+    if not _goes_on_by_mail(config):
+        return ()
+    after = timedelta(minutes=config.chat.mail_after_minutes)
+    return (
+        timers.Timer(
+            "chat-by-mail",
+            partial(chat_by_mail.next_due, after=after),
+            partial(chat_by_mail.fire_due, after=after, addressings=addressings),
+        ),
+    )
+
+
+def _goes_on_by_mail(config: Config) -> bool:
+    return bool(config.chat.mail_after_minutes and config.email.addresses)
 
 
 async def _hang_up(app: web.Application) -> None:

@@ -13,6 +13,9 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         alarms,
         desk,
         hours,
+        mail,
+        mail_check,
+        mailboxes,
         operators,
         service,
         shifts,
@@ -23,5 +26,21 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         wallboard,
     )
 
-    for module in (service, sign_in, desk, account, alarms, hours, texts, operators, tray, wallboard, staffing, shifts):
+    for module in (
+        service,
+        sign_in,
+        desk,
+        account,
+        alarms,
+        hours,
+        texts,
+        mail,
+        mail_check,
+        mailboxes,
+        operators,
+        tray,
+        wallboard,
+        staffing,
+        shifts,
+    ):
         yield from module.routes
