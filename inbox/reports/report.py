@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -65,17 +66,23 @@ def work_out(loaded: Loaded) -> Report:
     question, this = loaded.question, loaded.this
     cut = question.cut or period.fitting(question.period)
     parts = period.pieces(question.period, cut)
+    with ThreadPoolExecutor(4) as side_by_side:  # sorting and counting leave the interpreter to the others
+        figures = side_by_side.submit(_figures, this, loaded.now)
+        earlier = None if loaded.before is None else side_by_side.submit(_figures, loaded.before, loaded.now)
+        series = side_by_side.submit(_pieces, this, parts)
+        groups = side_by_side.submit(group_rows, loaded) if question.group is not None else None
+        heat = side_by_side.submit(_heat, this, loaded.now) if question.heat else None
     return Report(
         question,
         loaded.now,
         loaded.names,
-        _figures(this, loaded.now),
-        None if loaded.before is None else _figures(loaded.before, loaded.now),
+        figures.result(),
+        None if earlier is None else earlier.result(),
         None if loaded.before is None else loaded.before.period,
         cut,
-        _pieces(this, parts),
-        group_rows(loaded) if question.group is not None else [],
-        _heat(this, loaded.now) if question.heat else [],
+        series.result(),
+        [] if groups is None else groups.result(),
+        [] if heat is None else heat.result(),
     )
 
 
