@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from multiprocessing import get_context
 from types import TracebackType
@@ -22,7 +22,7 @@ import structlog
 
 from channels.email import dkim_check, dmarc, spf_check
 from channels.email.dkim_check import Signature
-from channels.email.dns import Dns, DnsTrouble
+from channels.email.dns import Dns, DnsTrouble, Patient
 from channels.email.domains import domain_of
 from channels.email.headers import one_line, split_head
 from channels.email.record import AuthenticationData
@@ -32,8 +32,6 @@ log = structlog.get_logger(__name__)
 CHECKS_AT_ONCE = 48
 OF_ONE_PEER = 8
 LONGEST_CHECK_SECONDS = 10.0
-MOST_QUESTIONS = 30
-MOST_TROUBLES = 2
 BIG_MAIL_BYTES = 1_000_000
 """The signature of a bigger mail is verified in a process of its own: its arithmetic would hold up everybody."""
 OURS = "desk"
@@ -232,33 +230,9 @@ class Passage:
     sender: str = ""
 
 
-@dataclass(slots=True)
-class _Patient:
-    """Asks a bounded number of times and gives up after the second name server that does not answer."""
-
-    dns: Dns
-    asked: int = 0
-    troubles: int = 0
-    known: dict[tuple[str, str], Sequence[Any]] = field(default_factory=dict)
-
-    def ask(self, name: str, kind: str) -> Sequence[Any]:
-        key = (name.lower().rstrip("."), kind)
-        if key in self.known:
-            return self.known[key]
-        if self.asked >= MOST_QUESTIONS or self.troubles >= MOST_TROUBLES:
-            raise DnsTrouble("too many questions for one mail")
-        self.asked += 1
-        try:
-            self.known[key] = self.dns.ask(name, kind)
-        except DnsTrouble:
-            self.troubles += 1
-            raise
-        return self.known[key]
-
-
 def work_out(raw: bytes, author_domain: str, passage: Passage, dns: Dns) -> Authentication:
     """Blocking: SPF where the sender's own server connected, DKIM, and what the author's domain says about both."""
-    dns = _Patient(dns)
+    dns = Patient(dns)
     spf, spf_domain = "none", ""
     if passage.peer:
         spf = spf_check.check(dns, peer=passage.peer, helo=passage.helo, sender=passage.sender)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import dns.exception
@@ -11,6 +11,8 @@ import dns.rdatatype
 import dns.resolver
 
 MOST_ANSWERS = 50
+MOST_QUESTIONS = 30
+MOST_TROUBLES = 2
 
 
 class DnsTrouble(Exception):
@@ -49,6 +51,30 @@ class SystemDns:
         resolver.lifetime = self.timeout_seconds
         resolver.timeout = min(1.5, self.timeout_seconds)
         return resolver
+
+
+@dataclass(slots=True)
+class Patient:
+    """For one check: asks a bounded number of times and gives up after the second name server that does not answer."""
+
+    dns: Dns
+    asked: int = 0
+    troubles: int = 0
+    known: dict[tuple[str, str], Sequence[Any]] = field(default_factory=dict)
+
+    def ask(self, name: str, kind: str) -> Sequence[Any]:
+        key = (name.lower().rstrip("."), kind)
+        if key in self.known:
+            return self.known[key]
+        if self.asked >= MOST_QUESTIONS or self.troubles >= MOST_TROUBLES:
+            raise DnsTrouble("too many questions for one mail")
+        self.asked += 1
+        try:
+            self.known[key] = self.dns.ask(name, kind)
+        except DnsTrouble:
+            self.troubles += 1
+            raise
+        return self.known[key]
 
 
 def texts(dns: Dns, name: str) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from channels.email import dmarc, spf_check
 from channels.email.dkim_signing import DkimKey
-from channels.email.dns import Dns, DnsTrouble, texts
+from channels.email.dns import Dns, DnsTrouble, Patient, texts
 from channels.email.domains import domain_of, organisation
 from channels.email.settings import EmailSettings
 from inbox.mail_check import DomainReport, Finding, Verdict
@@ -44,6 +44,7 @@ async def check(settings: EmailSettings, dns: Dns) -> list[DomainReport]:
 
 
 def _findings(domain: str, settings: EmailSettings, dns: Dns) -> list[Finding]:
+    dns = Patient(dns)
     keys = [key for key in settings.dkim if domain == key.domain or domain.endswith(f".{key.domain}")]
     return [
         _asked("MX", domain, lambda: _mx(domain, dns)),

@@ -17,7 +17,7 @@ from itsdangerous import Signer
 from yarl import URL
 
 from channels.chat.settings import ChatSettings
-from channels.email.settings import EmailSettings, SupportAddress
+from channels.email.settings import DnsSettings, EmailSettings, SupportAddress
 from inbox.clock import ManualClock
 from inbox.people import operators, sessions
 from inbox.store.database import Database
@@ -192,7 +192,8 @@ async def application(database: Database, clock: ManualClock, tmp_path: Path) ->
             {"sites": [{"key": "shop", "name": "Shop", "origins": ["https://shop.example"]}]}
         ),
         email=EmailSettings(
-            addresses=(SupportAddress(address="help@desk.test"),), keep_folder=tmp_path / "outgoing-mail"
+            addresses=(SupportAddress(address="help@desk.test"),), keep_folder=tmp_path / "outgoing-mail",
+            dns=DnsSettings(nameservers=("127.0.0.1",), port=9, timeout_seconds=0.1),  # nobody answers there
         ),
     )
     app = build(config, clock=clock, db=database)
