@@ -14,6 +14,7 @@ from inbox.vocabulary import (
     ChannelKind,
     ConversationId,
     Delivery,
+    DeskMailId,
     Ending,
     EntryId,
     HandoffId,
@@ -141,6 +142,13 @@ class AlarmStepDue:
 
 
 @dataclass(frozen=True, slots=True)
+class DeskMailWritten:
+    """A mail of the desk's own still has to leave."""
+
+    mail_id: DeskMailId
+
+
+@dataclass(frozen=True, slots=True)
 class PresenceChanged:
     operator_id: OperatorId
 
@@ -150,4 +158,6 @@ class HoursChanged:
     """Opening hours, holidays or targets were edited: desk mode and running due times may differ."""
 
 
-AnyEvent = Event | AlarmQueued | AlarmStepDue | ArrivalKept | ArrivalSettled | PresenceChanged | HoursChanged
+AnyEvent = (
+    Event | DeskMailWritten | AlarmQueued | AlarmStepDue | ArrivalKept | ArrivalSettled | PresenceChanged | HoursChanged
+)

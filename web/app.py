@@ -9,6 +9,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,14 +31,16 @@ from channels.chat.channel import WidgetAssets, chat_channel
 from channels.chat.settings import ChatSettings
 from channels.email import mail_check
 from channels.email.channel import EmailStatus, email_channel
+from channels.email.desk_post import DeskPost
 from channels.email.settings import EmailSettings
 from channels.phone.channel import phone_channel
 from channels.phone.settings import PhoneSettings
-from inbox import later, timers
+from inbox import chat_by_mail, desk_mail, later, timers
 from inbox.alarms.notices import SENDERS, STEPS
 from inbox.alarms.rules import Means
 from inbox.clock import Clock, SystemClock
-from inbox.events import MessageReceived, ReplyWritten, WaitMissed, WaitStarted, WaitWarned
+from inbox.desk_mail import Letter
+from inbox.events import DeskMailWritten, MessageReceived, ReplyWritten, WaitMissed, WaitStarted, WaitWarned
 from inbox.mail_check import MailCheck
 from inbox.mail_stops import UnsubscribeLinks
 from inbox.reply import Addressings
@@ -74,6 +77,7 @@ PUSH = web.AppKey("push", Push)
 
 DURABLE: Mapping[type, Sequence[str]] = {
     ReplyWritten: ["delivery"],
+    DeskMailWritten: [desk_mail.HANDLER],
     WaitStarted: ["autoreply"],
     WaitWarned: ["autoreply", STEPS],
     WaitMissed: [STEPS],
@@ -161,7 +165,7 @@ def build(config: Config, *, clock: Clock | None = None, db: Database | None = N
         webhooks=[hook.name for hook in config.alarms.webhooks],
         push_key=lambda: push.public_key,
         checked=push.checked,
-        try_out=Trial(db, clock, words, push, _alarm_mail(config), config.alarms.webhooks),
+        try_out=Trial(db, clock, words, push, _alarm_mail(config, db, clock), config.alarms.webhooks),
     )
 
     app[keys.UNSUBSCRIBE] = UnsubscribeLinks(secret, config.server.url)
@@ -232,6 +236,7 @@ def _channels(
         assets=_widget_assets(pages),
         own_origin=is_own_origin,
         remote_of=lambda request: network(remote_of(request)),
+        goes_on_by_mail=_goes_on_by_mail(config),
     )
     chat.namespace.news.append(desk.visitor_news)
     desk.on_operator_writing.append(chat.namespace.operator_writing)
@@ -310,10 +315,12 @@ async def _working(app: web.Application, *, channels: Sequence[Channel], config:
         ),
         quiet=QUIET,
     )
+    post = DeskPost(db, clock, config.email, app[keys.WORDS], app[keys.UNSUBSCRIBE], config.desk.name)
+    letters = OutboxWorker(db, clock, desk_mail.HANDLER, post, heeds=(DeskMailWritten,))
     alarms = _alarms(app, config)
     for told in (watcher.wake, deliveries.wake, answers.wake, desk.announcer, app[WALL].announce):
         db.on_commit(told)
-    for worker in alarms.values():
+    for worker in (letters, *alarms.values()):
         db.on_commit(worker.wake)
     for channel in channels:
         for announce in channel.announce:
@@ -321,10 +328,12 @@ async def _working(app: web.Application, *, channels: Sequence[Channel], config:
     workers.start("timers", watcher.run)
     workers.start("delivery", deliveries.run)
     workers.start("autoreply", answers.run)
+    workers.start("desk-mail", letters.run)
     for name, worker in alarms.items():
         workers.start(name, worker.run)
     workers.start("presence", desk.heartbeat)
     workers.start("wall", app[WALL].run)
+    workers.start("reports", partial(keep_packed_later, db, clock))
     for channel in channels:
         for number, background in enumerate(channel.background, 1):
             workers.start_context(f"{channel.kind}-{number}", background)
@@ -339,7 +348,7 @@ def _alarms(app: web.Application, config: Config) -> dict[str, OutboxWorker]:
     hooks = config.alarms.webhooks
     ways: dict[Means, Handle] = {
         Means.PUSH: SendPush(db, clock, words, app[PUSH]),
-        Means.MAIL: SendMails(db, clock, words, _alarm_mail(config), address=address),
+        Means.MAIL: SendMails(db, clock, words, _alarm_mail(config, db, clock), address=address),
         Means.WEBHOOK: SendHooks(db, clock, words, hooks, address=address),
     }
     senders = {
@@ -355,9 +364,15 @@ def _push_contact(config: Config) -> str:
     return f"mailto:postmaster@{urlsplit(config.server.url).hostname}"
 
 
-def _alarm_mail(config: Config) -> SendMail:
+def _alarm_mail(config: Config, db: Database, clock: Clock) -> SendMail:
+    """As a mail of the desk's own: kept first, then sent until a server has taken it."""
+
     async def send(*, to: str, subject: str, text: str) -> None:
-        raise CannotSend("The desk has no mail server to send with.")
+        if config.email.outgoing is None:
+            raise CannotSend("The desk has no mail server to send with.")
+        letter = Letter(f"alarm:{secrets.token_hex(16)}", "", to, subject, text, language=config.desk.language)
+        if await db.write(desk_mail.write, letter, now=clock.now()) is None:
+            raise CannotSend("The last mail to this address came back.")
 
     return send
 

@@ -77,7 +77,9 @@ def email_channel(
     checks = None
     if settings.check_senders:
         checks = SenderChecks(dns or settings.dns.dns(), settings.trusted_hosts, settings.listener.own_networks)
-    worker = IntakeWorker(db, clock, folder, settings.own_addresses(), reopen_for=reopen_for, checks=checks)
+    worker = IntakeWorker(
+        db, clock, folder, settings.own_addresses(), reopen_for=reopen_for, checks=checks, links=links
+    )
 
     holder = f"{socket.gethostname()[:20]}-{os.getpid()}-{token_hex(4)}"
     redirect_uri = f"{own_url}{CALLBACK}"

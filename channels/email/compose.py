@@ -75,6 +75,7 @@ class Draft:
     automatic: bool
     language: str
     reply_to: str = ""
+    generated: bool = False  # written by the desk itself, no answer to anything
     block: Mapping[str, Any] | None = None  # as `inbox.reply.Block.plain` keeps it
     unsubscribe: Unsubscribe | None = None
 
@@ -134,6 +135,7 @@ def compose(draft: Draft, words: Words) -> OutgoingMail:
         references=chain,
         files=draft.files,
         automatic=draft.automatic,
+        generated=draft.generated,
         language=draft.language,
         thread_index=_thread_index(draft),
         thread_topic=mail.get("thread_topic", ""),

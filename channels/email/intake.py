@@ -29,11 +29,11 @@ from channels.email.record import (
 from channels.email.subjects import base_subject
 from channels.email.suspicion import suspicions
 from channels.email.threading import Decision, Outcome, decide, own_id, thread_index_id
-from inbox import deliveries, mail_ids, mail_stops
+from inbox import deliveries, desk_mail, mail_ids, mail_stops
 from inbox.deliveries import Answer
 from inbox.errors import BadInput
 from inbox.mail_ids import KnownMail
-from inbox.mail_stops import StopReason
+from inbox.mail_stops import StopReason, Wish
 from inbox.mail_trust import is_doubtful
 from inbox.people import contacts
 from inbox.people.contacts import AddressLine, Sender
@@ -52,6 +52,7 @@ from inbox.vocabulary import (
     EntryKind,
     RecipientState,
 )
+from inbox.widget_mails import is_in_widget
 
 _REPORTED = {
     ReportAction.FAILED: RecipientState.BOUNCED,
@@ -142,16 +143,21 @@ def place(
     envelope_recipients: Sequence[str] = (),
     reopen_for: timedelta | None = None,
     history: History | None = None,
+    wish: Wish | None = None,
     now: datetime,
 ) -> Placed:
     """Thread, store, start the wait, settle the arrival. Safe to run again: a settled arrival changes nothing.
 
-    `history`: it was written long ago and is only filed.
+    `history`: it was written long ago and is only filed. `wish`: it asks for no more of some mail of ours.
     """
     held = arrivals.held(tx, arrival_id)
     if held is None or held[0] is not ArrivalState.NEW:
         return Placed(held[0] if held else ArrivalState.SET_ASIDE, "settled", entry_id=held[1] if held else None)
     mail = understood.mail
+    if wish is not None and history is None:
+        mail_stops.stop(tx, wish.address, wish.topic, StopReason.UNSUBSCRIBED, now=now)
+        arrivals.settle(tx, arrival_id, ArrivalState.SET_ASIDE, now=now, reason="unsubscribed")
+        return Placed(ArrivalState.SET_ASIDE, "unsubscribed")
     at = now if history is None else min(history.at, now)
     decision = decide(
         mail,
@@ -183,6 +189,8 @@ def _act(
     if decision.outcome in (Outcome.COPY, Outcome.OWN_COPY):
         return Placed(ArrivalState.SET_ASIDE, decision.outcome, decision.conversation_id, decision.entry_id)
     if decision.outcome is Outcome.UNMATCHED_REPORT:
+        if _about_desk_mail(tx, mail, now):
+            return Placed(ArrivalState.SET_ASIDE, "report_about_desk_mail")
         return Placed(ArrivalState.SET_ASIDE, decision.outcome)
     if decision.outcome is Outcome.REPORT and history is not None:
         return Placed(ArrivalState.SET_ASIDE, "old_report", decision.conversation_id)
@@ -256,7 +264,7 @@ def _receive(
             cc=[AddressLine(AddressKind.EMAIL, one.address) for one in others],
             stranger=decision.stranger,
             takes_part=not doubts,
-            data={"mail": data, "thread": decision.evidence},
+            data={"mail": data, "thread": decision.evidence, **_shown_in_widget(tx.conn, decision, author, mail)},
             source={"support_address": support} if support else {},
             attachments=ids,
             arrival_id=arrival_id,
@@ -304,6 +312,26 @@ def _renamed_by_service(tx: Transaction, mail: InboundMail, own_addresses: Colle
     if known is not None and mail.message_id:
         mail_ids.register(tx, mail.message_id, known.conversation_id, entry_id=known.entry_id, ours=True)
     return known
+
+
+def _shown_in_widget(conn: Connection, decision: Decision, author: MailAddress, mail: InboundMail) -> dict[str, bool]:
+    """An answer to what went on by mail, by whom it went to, is in the visitor's window when they return."""
+    if decision.outcome is not Outcome.JOIN or decision.stranger or mail.machine is not None:
+        return {}
+    assert decision.conversation_id is not None
+    return {"in_widget": True} if is_in_widget(conn, decision.conversation_id, author.folded) else {}
+
+
+def _about_desk_mail(tx: Transaction, mail: InboundMail, now: datetime) -> bool:
+    """A bounce of, or a complaint about, a mail that the desk wrote by itself."""
+    if mail.report is None or mail.machine is None:
+        return False
+    complaint = mail.machine.kind is MachineKind.COMPLAINT
+    lost = next((one for one in mail.report.recipients if one.is_final), None)
+    if lost is None and not complaint:
+        return False
+    said = "" if lost is None else lost.words or lost.status
+    return desk_mail.reported(tx, mail.report.message_ids, said, complaint=complaint, now=now)
 
 
 def _is_long_closed(

@@ -22,6 +22,7 @@ from channels.email.readers import Readers
 from inbox.clock import Clock
 from inbox.errors import StoreBusy
 from inbox.events import AnyEvent, ArrivalKept
+from inbox.mail_stops import UnsubscribeLinks
 from inbox.store import arrivals
 from inbox.store.arrivals import ArrivalRecord
 from inbox.store.attachments import AttachmentFolder
@@ -61,9 +62,11 @@ class IntakeWorker:
         reopen_for: timedelta | None = None,
         checks: SenderChecks | None = None,
         readers: Readers | None = None,
+        links: UnsubscribeLinks | None = None,
     ) -> None:
         self._db, self._clock, self._folder, self._own = db, clock, folder, own_addresses
         self._checks = checks
+        self._links = links
         self._reopen_for = reopen_for
         self._woken = asyncio.Event()
         self._busy: set[int] = set()
@@ -213,14 +216,16 @@ class IntakeWorker:
 
     async def _place(self, reading: _Reading) -> None:
         try:
+            understood = reading.understood.result()
             await self._db.write(
                 place,
                 reading.arrival.id,
-                reading.understood.result(),
+                understood,
                 own_addresses=self._own,
                 envelope_recipients=reading.arrival.envelope.get("recipients", ()),
                 reopen_for=self._reopen_for,
                 history=history_of(reading.arrival.envelope),
+                wish=self._links.read_subject(understood.mail.subject) if self._links is not None else None,
                 now=self._clock.now(),
             )
         except StoreBusy:

@@ -97,11 +97,11 @@ class EmailSender:
         except (ValueError, OSError) as error:
             raise DeliveryFailed(str(error), retry=isinstance(error, OSError)) from error
         if self._settings.outgoing is None:
-            name = await asyncio.to_thread(_keep, self._settings.keep_folder, entry_id, raw[0])
+            name = await asyncio.to_thread(keep_file, self._settings.keep_folder, f"{entry_id:08d}.eml", raw[0])
             return Sent(Delivery.KEPT, {"kept_as": name})
         # RFC 3834, 3.3: nothing may answer an automatic answer, so it has no return path.
         envelope_sender = "" if loaded.entry.kind is EntryKind.AUTOREPLY else mail["author"]["address"]
-        handing_over = _HandingOver(self._settings.outgoing, envelope_sender, self._tokens)
+        handing_over = HandingOver(self._settings.outgoing, envelope_sender, self._tokens)
         try:
             await handing_over.run(list(zip(copies, raw, strict=True)))
         finally:
@@ -163,7 +163,7 @@ class EmailSender:
         return self._signing.signed(composed, mail["author"]["address"])
 
 
-class _HandingOver:
+class HandingOver:
     """One connection to the server; what it says about each recipient is kept even when the line breaks."""
 
     def __init__(self, server: Outgoing, envelope_sender: str, tokens: MailTokens | None = None) -> None:
@@ -312,17 +312,16 @@ def _register(
 
 
 def _note(
-    tx: Transaction, conversation_id: ConversationId, entry_id: EntryId, done: _HandingOver, *, now: datetime
+    tx: Transaction, conversation_id: ConversationId, entry_id: EntryId, done: HandingOver, *, now: datetime
 ) -> None:
     deliveries.note_answers(tx, entry_id, done.answers, now=now)
     for given in dict.fromkeys(done.given_ids):
         mail_ids.register(tx, given, conversation_id, entry_id=entry_id, ours=True)
 
 
-def _keep(folder: Path, entry_id: EntryId, raw: bytes) -> str:
-    """Blocking: write the mail where a person can find it; the same entry again replaces its file."""
+def keep_file(folder: Path, name: str, raw: bytes) -> str:
+    """Blocking: write the mail where a person can find it; the same one again replaces its file."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{entry_id:08d}.eml"
     with tempfile.NamedTemporaryFile(dir=folder, delete=False, suffix=".part") as file:
         file.write(raw)
         file.flush()
