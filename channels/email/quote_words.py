@@ -115,7 +115,7 @@ DEVICE = re.compile(
     r"Holen Sie sich Outlook|Laden Sie Outlook|"
     r"Envoyé (?:de|depuis|à partir) |Obtenir Outlook|Obtenez Outlook|Téléchargez Outlook|Télécharger Outlook|"
     r"Enviado (?:desde|con|a través) |Obtener Outlook|Obtenga Outlook|Descarga Outlook|Skickat från |"
-    r"Skaffa Outlook|Hämta Outlook|Отправлено (?:с|из|через) |Отправлено из |Скачать Outlook|Получите? Outlook|"
+    r"Skaffa Outlook|Hämta Outlook|Отправлено (?:с|из|через) |Отправлено из |Скачать Outlook|Получит[еь] Outlook|"
     r"Saadetud (?:minu|iPhone|Outlook|Samsung|Yahoo|Proton|Androidi)|Saatsin |"
     r"Hankige Outlook|Hangi Outlook|Inviato da |Scarica Outlook|Enviado do |Verstuurd vanaf |"
     r"Verzonden vanaf |Sendt fra |"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from channels.email.intake import mail_data
 from channels.email.parse import parse
 from channels.email.record import InboundMail
 
@@ -37,6 +38,7 @@ def seen(mail: InboundMail) -> dict[str, Any]:
         "report_ids": list(mail.report.message_ids) if mail.report else [],
         "protection": mail.protection.value,
         "invitation": mail.invitation,
+        "appointment": mail_data(mail, ()).get("appointment"),
         "list_post": mail.list_post,
         "notes": list(mail.notes),
         "whole": mail.folds.quoted_from is None and mail.folds.signature_from is None,
@@ -60,5 +62,5 @@ def test_a_mail_is_read_as_expected(path: Path) -> None:
 
 
 def test_there_are_expectations_for_every_mail() -> None:
-    assert len(MAILS) >= 100
+    assert len(MAILS) >= 175
     assert all(path.with_suffix(".json").exists() for path in MAILS)
