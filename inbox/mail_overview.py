@@ -145,7 +145,7 @@ def warnings(conn: Connection, ways: MailWays, *, now: datetime) -> list[MailWar
     for one in ways.accounts:
         if (one.provider, one.secret_ends) not in told:
             told.add((one.provider, one.secret_ends))
-            found += _of_secret(one, now)
+            found += of_secret(one, now)
     return found
 
 
@@ -180,7 +180,8 @@ def is_configured(known: MailAccountRecord, one: ConfiguredAccount) -> bool:
     return not known.connected_as or known.connected_as.casefold() == one.username.casefold()
 
 
-def _of_secret(one: ConfiguredAccount, now: datetime) -> list[MailWarning]:
+def of_secret(one: ConfiguredAccount, now: datetime) -> list[MailWarning]:
+    """A month before the client secret ends, a week before, and from then on."""
     if one.secret_ends is None:
         return []
     left = one.secret_ends - now.date()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import grp
+import hashlib
+import hmac
 import itertools
+import json
 import os
 import pwd
 import shutil
 import smtplib
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from tests.support.processes import Missing, Server, free_port, listens, own_folder, program
 
@@ -30,15 +35,21 @@ first_valid_uid = 1
 first_valid_gid = 1
 mailbox_idle_check_interval = 1s
 maildir_very_dirty_syncs = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login xoauth2 oauthbearer
 auth_failure_delay = 0
 passdb {{
   driver = static
   args = password={password}
+  mechanisms = plain login
+}}
+passdb {{
+  driver = oauth2
+  args = {folder}/oauth2.conf
+  mechanisms = xoauth2 oauthbearer
 }}
 userdb {{
   driver = static
-  args = uid={user} gid={group} home={folder}/mail/%u
+  args = uid={user} gid={group} home={folder}/mail/%u allow_all_users=yes
 }}
 service anvil {{
   unix_listener anvil-auth-penalty {{
@@ -65,6 +76,13 @@ protocol lmtp {{
 """
 
 
+OAUTH2 = """
+introspection_mode = local
+local_validation_key_dict = fs:posix:prefix={folder}/keys/
+username_attribute = sub
+"""
+
+
 class Dovecot:
     password = PASSWORD
 
@@ -81,6 +99,11 @@ class Dovecot:
         nobody = pwd.getpwnam("nobody")
         (folder / "mail").mkdir()
         os.chown(folder / "mail", nobody.pw_uid, nobody.pw_gid)
+        self._token_key = os.urandom(32)
+        key = folder / "keys" / "default" / "HS256" / "default"
+        key.parent.mkdir(parents=True)
+        key.write_bytes(base64.b64encode(self._token_key))
+        (folder / "oauth2.conf").write_text(OAUTH2.format(folder=folder))
         config = folder / "dovecot.conf"
         config.write_text(
             CONFIG.format(
@@ -109,6 +132,14 @@ class Dovecot:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def access_token(self, user: str, *, life: timedelta = timedelta(hours=1)) -> str:
+        """One with which `user` may sign in by XOAUTH2 for so long: a JSON Web Token, RFC 7519, signed with HS256."""
+        now = int(datetime.now(UTC).timestamp())
+        claims = {"sub": user, "iat": now - 60, "exp": now + int(life.total_seconds()), "jti": os.urandom(8).hex()}
+        signed = f"{_segment({'alg': 'HS256', 'typ': 'JWT'})}.{_segment(claims)}"
+        mac = hmac.new(self._token_key, signed.encode(), hashlib.sha256).digest()
+        return f"{signed}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+
     def new_user(self) -> str:
         """A mailbox nobody has used."""
         return f"mailbox-{next(self._users)}@imap.test"
@@ -121,7 +152,25 @@ class Dovecot:
         with smtplib.LMTP("127.0.0.1", self.lmtp_port) as lmtp:
             lmtp.sendmail(sender, list(users), raw)
 
+    def fill(self, user: str, raws: Sequence[bytes], *, dated: datetime) -> None:
+        """Put many mails into a user's inbox at once, as if they had come then; nobody may be connected yet."""
+        folder = self._folder / "mail" / user
+        nobody = pwd.getpwnam("nobody")
+        for part in ("", "cur", "new", "tmp"):
+            (folder / part).mkdir(exist_ok=True)
+            os.chown(folder / part, nobody.pw_uid, nobody.pw_gid)
+        at = dated.timestamp()
+        for number, raw in enumerate(raws):
+            path = folder / "cur" / f"{int(at)}.M{number:06d}.host:2,S"
+            path.write_bytes(raw)
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+            os.utime(path, (at + number, at + number))
+
     @property
     def log(self) -> str:
         path = self._folder / "mail.log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _segment(value: dict[str, object]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()

@@ -67,6 +67,8 @@ class MailDesk:
             house="The Shop",
             status=self.status,
             free=free,
+            secret="a secret that only this desk has",
+            own_url="https://desk.test",
         )
         assert self.channel.sender is not None
         self.outbox = OutboxWorker(db, clock, HANDLER, Deliver(db, clock, {ChannelKind.EMAIL: self.channel.sender}))
