@@ -87,7 +87,11 @@ def _run(slots: Sequence[Slot], which: range, carried: Sequence[_Piece]) -> tupl
                 pending.popleft()
         done.append(Done(people, worked, sum(piece.left_s for piece in pending), late))
     end = len(slots)
-    return done, [_Piece(piece.left_s, max(0, piece.due - end)) for piece in pending]
+    # Beyond the end every half-hour was taken for open; the next week begins like this one.
+    return done, [
+        _Piece(piece.left_s, _due(slots, 0, (piece.due - end + 1) * HALF_HOUR_S) if piece.due >= end else 0)
+        for piece in pending
+    ]
 
 
 def _people(slots: Sequence[Slot], index: int, pending: Sequence[_Piece]) -> int:

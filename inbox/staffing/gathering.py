@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from inbox.staffing import half_hours, measured, shifts
+from inbox.staffing import past as past_of
 from inbox.staffing import settings as staffing_settings
-from inbox.staffing.arrivals import Arrivals, Past, arrivals, first_arrival
+from inbox.staffing.arrivals import Arrivals, arrivals, first_arrival
 from inbox.staffing.forecast import WEEKS
 from inbox.staffing.half_hours import HalfHour, midnight
 from inbox.staffing.measured import Concurrency, Patience
+from inbox.staffing.past import Past
 from inbox.staffing.scope import Scope
 from inbox.staffing.settings import CHAT_FACTORS, StaffingSettings
 from inbox.staffing.shifts import Occurrence
@@ -67,10 +69,10 @@ def gather(conn: Connection, scope: Scope, monday: date, *, now: datetime) -> Ga
     first = first_arrival(conn, team_id=scope.team_id)
     team_id, operators = scope.team_id, scope.operators
     measured_from = until - timedelta(days=measured.HANDLE_DAYS)
-    handling = measured.handled(conn, measured_from, until, operators)
+    handling = past_of.handled(conn, measured_from, until, operators)
 
     def read(spans: Sequence[tuple[datetime, datetime]]) -> list[Past]:
-        return [Past.read(conn, begins, ends, team_id=team_id, now=now) for begins, ends in spans]
+        return [past_of.read(conn, begins, ends, team_id=team_id, now=now) for begins, ends in spans]
 
     past = read(_spans(since, until, week, now))
     return Gathered(

@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 from sqlalchemy import BigInteger, Connection, func, or_, select, type_coerce
 
 from inbox.call_facts import ANSWERED, Direction
+from inbox.queue_key import microseconds
 from inbox.staffing.arrivals import QUARTER_MICROS
 from inbox.staffing.half_hours import HalfHour, Places
-from inbox.store.models import Call, Callback, Conversation, HandlingSpan, PresenceSpan, Wait
-from inbox.vocabulary import OPEN_CALLBACK_STATES, ChannelKind, Ending, OperatorId, Presence, TeamId
+from inbox.staffing.past import Columns, Past, of_channel, where
+from inbox.store.models import Call, Callback, Conversation, PresenceSpan, Wait
+from inbox.vocabulary import OPEN_CALLBACK_STATES, ChannelKind, OperatorId, Presence, TeamId
 
 HANDLE_DAYS = 30
 CONCURRENCY_DAYS = 14
@@ -101,85 +103,52 @@ class Patience:
         return self.share_left > LEAVING_FROM
 
 
-def _team(query: Any, operators: Sequence[OperatorId] | None) -> Any:
-    return query if operators is None else query.where(HandlingSpan.operator_id.in_(operators))
-
-
-def handle_sums(
-    conn: Connection, since: datetime, until: datetime, zone: ZoneInfo, operators: Sequence[OperatorId] | None
-) -> Mapping[ChannelKind, Mapping[tuple[int, int], tuple[int, float]]]:
+def handle_sums(handling: Columns, zone: ZoneInfo) -> Mapping[ChannelKind, Mapping[tuple[int, int], tuple[int, float]]]:
     """Per channel, weekday and place of the clock: conversations handled and seconds, by when handling began."""
-    began, ended = type_coerce(HandlingSpan.began_at, BigInteger), type_coerce(HandlingSpan.ended_at, BigInteger)
-    each = _team(
-        select(
-            HandlingSpan.channel,
-            func.min(began).label("began"),
-            func.sum(ended - began).label("micros"),
-        )
-        .where(HandlingSpan.began_at >= since, HandlingSpan.began_at < until, HandlingSpan.ended_at.is_not(None))
-        .group_by(HandlingSpan.conversation_id, HandlingSpan.channel),
-        operators,
-    ).subquery()
-    quarter = (each.c.began // QUARTER_MICROS).label("quarter")
     places = Places(zone)
-    found: dict[ChannelKind, dict[tuple[int, int], tuple[int, float]]] = {channel: {} for channel in ChannelKind}
-    for row in conn.execute(
-        select(each.c.channel, quarter, func.count().label("n"), func.sum(each.c.micros).label("micros")).group_by(
-            each.c.channel, quarter
-        )
-    ):
-        day, place = places.of_quarter(row.quarter)
-        cells = found[ChannelKind(row.channel)]
-        n, seconds = cells.get((day.weekday(), place), (0, 0.0))
-        cells[day.weekday(), place] = n + row.n, seconds + float(row.micros) / 1_000_000
+    found: dict[ChannelKind, dict[tuple[int, int], tuple[int, float]]] = {}
+    for channel in ChannelKind:
+        spans = of_channel(handling, channel)
+        _, first, which = np.unique(spans["conversation"], return_index=True, return_inverse=True)
+        micros = np.bincount(which, weights=spans["ended"] - spans["at"], minlength=len(first))
+        # Facts come in the order of their moments, so the first of a conversation is its earliest.
+        quarters, where = np.unique(spans["at"][first] // QUARTER_MICROS, return_inverse=True)
+        numbers = np.bincount(where, minlength=len(quarters))
+        sums = np.bincount(where, weights=micros, minlength=len(quarters))
+        cells = found[channel] = {}
+        for quarter, n, total in zip(quarters, numbers, sums, strict=True):
+            day, place = places.of_quarter(int(quarter))
+            known = cells.get((day.weekday(), place), (0, 0.0))
+            cells[day.weekday(), place] = known[0] + int(n), known[1] + float(total) / 1_000_000
     return found
 
 
-def concurrency(
-    conn: Connection,
-    since: datetime,
-    until: datetime,
-    operators: Sequence[OperatorId] | None,
-    *,
-    otherwise: float,
-) -> Concurrency:
-    """Measured on chats; `otherwise` where too few were handled."""
-    began, ended = type_coerce(HandlingSpan.began_at, BigInteger), type_coerce(HandlingSpan.ended_at, BigInteger)
-    rows = conn.execute(
-        _team(
-            select(HandlingSpan.operator_id, began, ended, HandlingSpan.conversation_id)
-            .where(
-                HandlingSpan.began_at >= since,
-                HandlingSpan.began_at < until,
-                HandlingSpan.ended_at.is_not(None),
-                HandlingSpan.channel == ChannelKind.CHAT,
-            )
-            .order_by(HandlingSpan.operator_id, HandlingSpan.began_at),
-            operators,
-        )
-    )
-    handled = engaged = 0
-    chats = set()
-    whose, until_now = None, 0
-    for operator_id, start, end, conversation_id in rows:
-        chats.add(conversation_id)
-        handled += end - start
-        if operator_id != whose:
-            whose, until_now = operator_id, 0
-        engaged += max(0, end - max(start, until_now))
-        until_now = max(until_now, end)
-    if len(chats) < LEAST_CHATS or not engaged:
+def concurrency(handling: Columns, since: datetime, *, otherwise: float) -> Concurrency:
+    """Measured on chats begun since then; `otherwise` where too few were handled."""
+    chats = of_channel(where(handling, handling["at"] >= microseconds(since)), ChannelKind.CHAT)
+    n = len(np.unique(chats["conversation"]))
+    if n < LEAST_CHATS:
         return Concurrency(otherwise, 0)
-    return Concurrency(handled / engaged, len(chats))
+    order = np.lexsort((chats["at"], chats["operator"]))
+    began, ended, whose = (chats[name][order].astype(np.int64) for name in ("at", "ended", "operator"))
+    spent = engaged = 0
+    for operator in np.unique(whose):
+        mine = whose == operator
+        until = np.maximum.accumulate(ended[mine])
+        before = np.concatenate([[0], until[:-1]])
+        spent += int((ended[mine] - began[mine]).sum())
+        engaged += int(np.maximum(0, ended[mine] - np.maximum(began[mine], before)).sum())
+    return Concurrency(spent / engaged, n) if engaged else Concurrency(otherwise, 0)
 
 
 def patience(
-    conn: Connection, since: datetime, until: datetime, team_id: TeamId | None, *, otherwise_s: int
+    conn: Connection, past: Past, since: datetime, until: datetime, team_id: TeamId | None, *, otherwise_s: int
 ) -> Mapping[ChannelKind, Patience]:
     """Of callers and of chat visitors."""
+    past = past.between(since, until)
     return {
-        ChannelKind.PHONE: _measured(*_callers(conn, since, until, team_id), otherwise_s),
-        ChannelKind.CHAT: _measured(*_visitors(conn, since, until, team_id), otherwise_s),
+        ChannelKind.PHONE: _measured(*_callers(conn, past, since, until, team_id), otherwise_s),
+        ChannelKind.CHAT: _measured(*_visitors(past), otherwise_s),
     }
 
 
@@ -189,8 +158,10 @@ def _measured(came: int, left: int, waited_s: float, otherwise_s: int) -> Patien
     return Patience(waited_s / left, left, came, measured=True)
 
 
-def _callers(conn: Connection, since: datetime, until: datetime, team_id: TeamId | None) -> tuple[int, int, float]:
-    """Callers who hung up, with how long it rang; and the waits of those who were answered in the call."""
+def _callers(
+    conn: Connection, past: Past, since: datetime, until: datetime, team_id: TeamId | None
+) -> tuple[int, int, float]:
+    """Callers who hung up, with how long it rang; and the waits of those whose call was taken."""
     rang = type_coerce(Call.ended_at, BigInteger) - type_coerce(Call.started_at, BigInteger)
     missed = select(func.count(), func.sum(rang)).where(
         Call.direction == Direction.INBOUND,
@@ -199,40 +170,21 @@ def _callers(conn: Connection, since: datetime, until: datetime, team_id: TeamId
         Call.rank < ANSWERED,
         Call.ended_at.is_not(None),
     )
-    answered = select(func.count(), func.sum(Wait.wall_s)).where(
-        Wait.started_at >= since,
-        Wait.started_at < until,
-        Wait.channel == ChannelKind.PHONE,
-        Wait.ending == Ending.ANSWERED,
-        Wait.ended_entry_id == Wait.entry_id,
-    )
     if team_id is not None:
         missed = missed.join(Conversation, Conversation.id == Call.conversation_id).where(
             Conversation.team_id == team_id
         )
-        answered = answered.where(Wait.team_id == team_id)
     left, rang_micros = conn.execute(missed).one()
-    taken, waited_s = conn.execute(answered).one()
-    return left + taken, left, float(rang_micros or 0) / 1_000_000 + float(waited_s or 0)
+    taken = where(past.ringing, past.ringing["missed"] == 0)
+    waits = of_channel(past.waits, ChannelKind.PHONE)
+    waited_s = waits["waited_s"][waits["taken"] & np.isin(waits["at"], taken["at"])].sum()
+    return left + len(taken["at"]), left, float(rang_micros or 0) / 1_000_000 + float(waited_s)
 
 
-def _visitors(conn: Connection, since: datetime, until: datetime, team_id: TeamId | None) -> tuple[int, int, float]:
-    query = select(Wait.ending, func.count(), func.sum(Wait.wall_s)).where(
-        Wait.started_at >= since,
-        Wait.started_at < until,
-        Wait.channel == ChannelKind.CHAT,
-        Wait.first.is_(True),
-        Wait.ending.in_((Ending.ANSWERED, Ending.ABANDONED)),
-    )
-    if team_id is not None:
-        query = query.where(Wait.team_id == team_id)
-    came = left = 0
-    waited_s = 0.0
-    for ending, n, seconds in conn.execute(query.group_by(Wait.ending)):
-        came += n
-        left += n if ending == Ending.ABANDONED else 0
-        waited_s += float(seconds or 0)
-    return came, left, waited_s
+def _visitors(past: Past) -> tuple[int, int, float]:
+    chats = of_channel(where(past.waits, past.waits["first"]), ChannelKind.CHAT)
+    chats = where(chats, chats["left"] | chats["taken"])
+    return len(chats["at"]), int(chats["left"].sum()), float(chats["waited_s"].sum())
 
 
 def backlog(conn: Connection, team_id: TeamId | None, *, now: datetime) -> tuple[int, int]:

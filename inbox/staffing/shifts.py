@@ -330,9 +330,9 @@ def _overlapping(conn: Connection, wanted: ShiftRecord) -> Occurrence | None:
         # A series meets one that begins later only from there on.
         last = min(wanted.last_on, max(last, max(other.first_on for other in others) + CHECKED_WEEKS * WEEK))
     for other in others:
-        until = min(last, other.last_on + margin)
+        until = min(last, other.last_on) + margin
         mine = list(occurrences(wanted, max(wanted.first_on, other.first_on - margin), until))
-        theirs = list(occurrences(other, wanted.first_on - margin, until + margin))
+        theirs = list(occurrences(other, wanted.first_on - margin, until))
         for one in theirs:
             if any(one.begins < own.ends and own.begins < one.ends for own in mine):
                 return one
