@@ -73,7 +73,8 @@ _AWAY_BY_NAME = re.compile(
 """Domino puts the person's name before it."""
 _BOUNCE = re.compile(
     r"^\s*(?:undeliver(?:able|ed)|non-?deliver|delivery (?:failure|notification|status notification|has failed|report)|"
-    r"(?:mail|message) (?:delivery|could not be delivered|status|undeliverable)|failure notice|returned (?:mail|to sender)|"
+    r"(?:mail|message) (?:delivery|could not be delivered|status|undeliverable)|failure notice|"
+    r"returned (?:mail|to sender)|"
     r"(?:mail )?delivery (?:failed|problem|error)|warning: (?:could not send|message)|failed mail|"
     r"unzustellbar|nicht zustellbar|non remis|échec de|no se (?:ha )?pud?o entregar|no entregado|"
     r"toimittaminen epäonnistui|ei voitu toimittaa|kézbesíthetetlen|teslim edilemedi|iletilemedi|"
