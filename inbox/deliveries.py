@@ -256,12 +256,23 @@ def failed_for_good(tx: Transaction, entry_id: EntryId, error: str, *, now: date
         tx, conversation, "delivery_failed", by=None, now=now, data={"entry": entry_id, "error": error[:300]}, **changes
     )
     if row.kind == EntryKind.REPLY:
-        ledger.run_again(tx, wrote_in, entry_id, at=now)
+        for answer in _answers(tx, entry_id):
+            ledger.run_again(tx, wrote_in, answer, at=now)
         if wrote_in != conversation_id:
             ledger.move(tx, wrote_in, conversation_id, at=now)
         if conversation.status == Status.SNOOZED:
             ledger.resume(tx, conversation_id, at=now)  # it is open now: nothing would wake it any more
     tx.record(ConversationChanged(conversation_id))
+
+
+def _answers(tx: Transaction, entry_id: EntryId) -> list[EntryId]:
+    """The answers a mail carries: itself, or those of the chat that the visitor left unread and has not read since."""
+    data = tx.conn.execute(select(Entry.data).where(Entry.id == entry_id)).scalar() or {}
+    carried = data.get("continues_chat")
+    if not carried:
+        return [entry_id]
+    unread = select(Entry.id).where(Entry.id.in_(carried), Entry.delivery != Delivery.READ).order_by(Entry.number)
+    return [EntryId(one) for one in tx.conn.execute(unread).scalars()]
 
 
 def _goes_on(tx: Transaction, conversation_id: ConversationId) -> Any:

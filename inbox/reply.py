@@ -35,6 +35,7 @@ from inbox.vocabulary import (
     WaitId,
 )
 from inbox.waits import ledger
+from inbox.widget_mails import answers_in_widget
 
 MAX_TEXT_CHARS = 200_000
 MAX_KEY_CHARS = 100
@@ -134,6 +135,9 @@ def reply(tx: Transaction, draft: ReplyDraft, *, addressings: Addressings, now: 
     channel = draft.channel or reply_channel(tx.conn, conversation)
     data = fixed(tx.conn, draft, channel, addressings)
     leaves_at = now + draft.hold if draft.hold and channel is ChannelKind.EMAIL else None
+    if channel is ChannelKind.EMAIL and answers_in_widget(tx.conn, draft.conversation_id, data):
+        data["in_widget"] = True
+    away = channel is ChannelKind.CHAT and conversation.visitor_away_at is not None
     if leaves_at is not None:
         data |= {"leaves_at": leaves_at.isoformat(), "before": _before(conversation)}
     added = append(
@@ -157,6 +161,7 @@ def reply(tx: Transaction, draft: ReplyDraft, *, addressings: Addressings, now: 
         unread=0,
         spam=False,
         owner_id=conversation.owner_id or draft.operator_id,
+        unread_since=(conversation.unread_since or now) if away else conversation.unread_since,
     )
     _attach(tx, draft, added)
     forget_draft(tx, draft, EntryKind.REPLY)
@@ -319,6 +324,7 @@ def refuse_outdated(tx: Transaction, draft: ReplyDraft) -> None:
             Entry.number > draft.seen,
             Entry.kind.in_((EntryKind.MESSAGE, EntryKind.REPLY, EntryKind.CALL, EntryKind.CALLBACK, EntryKind.NOTE)),
             (Entry.operator_id.is_(None)) | (Entry.operator_id != draft.operator_id),
+            (Entry.client_key.is_(None)) | (Entry.client_key.not_like("chat-mail:%")),  # said before, sent again
         )
         .order_by(Entry.number.desc())
         .limit(1)

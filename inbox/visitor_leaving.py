@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
+from inbox import chat_by_mail
 from inbox.events import ConversationChanged
 from inbox.people import handling
 from inbox.store.models import Conversation
@@ -30,7 +31,10 @@ GOES_ON = ((AddressKind.EMAIL, ChannelKind.EMAIL), (AddressKind.PHONE, ChannelKi
 def left(tx: Transaction, visitor: str, *, now: datetime) -> ConversationId | None:
     """The visitor's last window is closed: should they not come back in time, a wait for a chat answer ends."""
     row = tx.conn.execute(newest(visitor)).first()
-    if row is None or not _chat_wait(row):
+    if row is None:
+        return None
+    chat_by_mail.left(tx, ConversationId(row.id), now=now)
+    if not _chat_wait(row):
         return None
     tx.conn.execute(update(Conversation).where(Conversation.id == row.id).values(visitor_left_at=now))
     tx.record(ConversationChanged(ConversationId(row.id)))
@@ -39,7 +43,10 @@ def left(tx: Transaction, visitor: str, *, now: datetime) -> ConversationId | No
 
 def came_back(tx: Transaction, visitor: str, *, now: datetime) -> None:
     row = tx.conn.execute(newest(visitor)).first()
-    if row is None or row.visitor_left_at is None:
+    if row is None:
+        return
+    chat_by_mail.came_back(tx, ConversationId(row.id))
+    if row.visitor_left_at is None:
         return
     tx.conn.execute(update(Conversation).where(Conversation.id == row.id).values(visitor_left_at=None))
     tx.record(ConversationChanged(ConversationId(row.id)))
@@ -47,6 +54,7 @@ def came_back(tx: Transaction, visitor: str, *, now: datetime) -> None:
 
 def all_left(tx: Transaction, *, now: datetime) -> int:
     """The desk was away itself: every visitor who waits gets the grace to come back."""
+    chat_by_mail.all_left(tx, now=now)
     return tx.conn.execute(
         update(Conversation)
         .where(

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, select
+from sqlalchemy import Connection, exists, func, or_, select
 
 from inbox import callbacks, deliveries
 from inbox.callbacks import Slot
 from inbox.errors import BadInput, NotFound
 from inbox.events import ConversationChanged
+from inbox.mail_trust import is_doubtful
 from inbox.people import contacts
 from inbox.people.contacts import AddressLine, Sender
 from inbox.receive import Incoming, Received, receive
@@ -61,6 +62,7 @@ class PublicEntry:
     at: datetime
     client_id: str | None
     attachments: Sequence[PublicFile] = ()
+    by_mail: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ class VisitorConversation:
     visitor_seen: int
     read_up_to: int  # own entries up to this number have certainly been read: a person answered after them
     reachable: bool  # a mail address or number is known
-    gone: bool  # was seen leaving, the grace runs
+    gone: bool  # was seen leaving
+    mail_to: str  # the address they gave, hidden but for its beginning; empty when there is none
     entries: Sequence[PublicEntry]
 
 
@@ -96,7 +99,8 @@ def current(conn: Connection, visitor: str, *, rejoin_closed: timedelta, now: da
         visitor_seen=row.visitor_seen,
         read_up_to=_read_up_to(conn, conversation_id),
         reachable=bool(ways(conn, conversation_id)),
-        gone=row.visitor_left_at is not None,
+        gone=row.visitor_left_at is not None or row.visitor_away_at is not None,
+        mail_to=_own_address(conn, conversation_id, row.contact_id),
         entries=entries(conn, conversation_id, visitor),
     )
 
@@ -123,6 +127,8 @@ def entries(
             Entry.kind,
             Entry.author,
             Entry.text,
+            Entry.channel,
+            Entry.data,
             Entry.created_at,
             Entry.client_key,
             Operator.name.label("operator_name"),
@@ -131,7 +137,7 @@ def entries(
         .where(
             Entry.conversation_id == conversation_id,
             Entry.kind.in_(PUBLIC_KINDS),
-            Entry.channel == ChannelKind.CHAT,
+            or_(Entry.channel == ChannelKind.CHAT, Entry.data["in_widget"].as_boolean()),
         )
     )
     if only is not None:
@@ -148,12 +154,14 @@ def entries(
             kind=EntryKind(row.kind),
             author={Author.CONTACT: "you", Author.OPERATOR: "operator"}.get(Author(row.author), "desk"),
             author_name=row.operator_name or "",
-            text=row.text,
+            text=row.data.get("mail", {}).get("new_text") or row.text,
             at=row.created_at,
             client_id=row.client_key.removeprefix(mine) if (row.client_key or "").startswith(mine) else None,
-            attachments=files.get(row.id, ()),
+            attachments=files.get(row.id, ()) if row.channel == ChannelKind.CHAT else (),
+            by_mail=row.channel == ChannelKind.EMAIL,
         )
         for row in rows
+        if not is_doubtful(row.data)
     ]
 
 
@@ -322,6 +330,8 @@ def newest(visitor: str) -> Any:
             Conversation.last_number,
             Conversation.visitor_seen,
             Conversation.visitor_left_at,
+            Conversation.visitor_away_at,
+            Conversation.contact_id,
             Operator.name.label("owner_name"),
         )
         .join(Participant, Participant.conversation_id == Conversation.id)
@@ -336,6 +346,29 @@ def newest(visitor: str) -> Any:
         .order_by(Participant.id.desc())
         .limit(1)
     )
+
+
+def _own_address(conn: Connection, conversation_id: ConversationId, contact_id: int) -> str:
+    """Where mail to this visitor goes: enough to know it again, too little to learn somebody else's."""
+    written = conn.execute(
+        select(Address.written)
+        .join(Participant, Participant.address_id == Address.id)
+        .where(
+            Participant.conversation_id == conversation_id,
+            Address.kind == AddressKind.EMAIL,
+            Participant.new_since.is_(None),
+        )
+        .order_by((Address.contact_id != contact_id), Participant.id)
+        .limit(1)
+    ).scalar()
+    if written is None:
+        return ""
+    return hidden(written)
+
+
+def hidden(written: str) -> str:
+    local, _, domain = written.rpartition("@")
+    return f"{local[:1]}…@{domain}"
 
 
 def _require_part(conn: Connection, visitor: str, conversation_id: ConversationId) -> None:

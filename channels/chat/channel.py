@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
+from channels.background import running
 from channels.channel import Channel, Sent
 from channels.chat.http import RenderPanel, WidgetHttp
 from channels.chat.namespace import VisitorNamespace
@@ -52,10 +53,23 @@ def chat_channel(
     assets: WidgetAssets,
     own_origin: Callable[[Mapping[str, Any]], bool],
     remote_of: Callable[[web.Request], str] = lambda request: request.remote or "",
+    goes_on_by_mail: bool = False,
 ) -> Chat:
-    """`own_origin`: whether a socket's request comes from the desk's own pages."""
+    """`own_origin`: whether a socket's request comes from the desk's own pages.
+
+    `goes_on_by_mail`: answers that a visitor leaves unread are sent to the address they gave; the widget says so.
+    """
     tokens = Tokens(secret, clock, days=settings.token_days)
-    namespace = VisitorNamespace(db, clock, settings, tokens, words, remote_of=remote_of, own_origin=own_origin)
+    namespace = VisitorNamespace(
+        db,
+        clock,
+        settings,
+        tokens,
+        words,
+        remote_of=remote_of,
+        own_origin=own_origin,
+        goes_on_by_mail=goes_on_by_mail,
+    )
     outgoing = Outgoing(db, clock, namespace, tokens, words)
     http = WidgetHttp(
         db,
@@ -77,9 +91,12 @@ def chat_channel(
 
     @asynccontextmanager
     async def background() -> AsyncIterator[None]:
-        if not db.several_processes:
-            await db.write(visitor_leaving.all_left, now=clock.now())
-        async with outgoing.ticking():
+        async with AsyncExitStack() as stack:
+            if not db.several_processes:
+                await db.write(visitor_leaving.all_left, now=clock.now())
+            await stack.enter_async_context(outgoing.ticking())
+            if db.several_processes:
+                await stack.enter_async_context(running(namespace.stay_known(), "visitors' windows"))
             yield
 
     return Chat(

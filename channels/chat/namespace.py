@@ -7,6 +7,7 @@ never by ids they send.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,11 +19,11 @@ from socketio import AsyncNamespace
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from channels.chat import wire
-from channels.chat.rates import Buckets, TooMuch
+from channels.chat.rates import Buckets, TooManyBegun, TooMuch
 from channels.chat.settings import ChatSettings, ChatSite
 from channels.chat.slots import callback_slots
 from channels.chat.tokens import Tokens
-from inbox import visitor_leaving, visitors
+from inbox import visitor_leaving, visitor_windows, visitors
 from inbox.clock import Clock
 from inbox.errors import BadInput, InboxError
 from inbox.people.contacts import AddressLine, Sender
@@ -70,10 +71,13 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
         *,
         remote_of: Callable[[web.Request], str],
         own_origin: Callable[[Mapping[str, Any]], bool],
+        goes_on_by_mail: bool = False,
     ) -> None:
         super().__init__(NAMESPACE)
         self._db, self._clock, self._settings, self._tokens, self._words = db, clock, settings, tokens, words
         self._remote_of, self._own_origin = remote_of, own_origin
+        self._goes_on_by_mail = goes_on_by_mail
+        self._process = secrets.token_hex(8)
         self.connected: dict[str, Connected] = {}  # by sid
         self._windows: dict[str, set[str]] = {}  # visitor → sids
         self.news: list[VisitorNews] = []
@@ -81,6 +85,7 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
         self._messages = Buckets(clock, settings.messages_per_minute)
         self._events = Buckets(clock, settings.events_per_minute)
         self._connects = Buckets(clock, settings.connects_per_minute)
+        self._begins = Buckets(clock, settings.conversations_per_minute)
         self._leaving: set[asyncio.Task[None]] = set()
         self._handlers: Mapping[str, Callable[[str, Connected, Mapping[str, Any]], Awaitable[dict[str, Any]]]] = {
             "message": self._message,
@@ -147,6 +152,8 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
             if found.gone:
                 await self._db.write(visitor_leaving.came_back, window.visitor, now=now)
             self._tell(found.id, online=True)
+        if self._db.several_processes:
+            await self._db.write(visitor_windows.opened, window.visitor, self._process, now=now)
         if sid not in self.connected:
             return
         await self.emit("welcome", self._welcome(window, found, mode, now), to=sid)
@@ -166,6 +173,7 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
             "site": {"name": window.site.name, "greeting": window.site.greeting},
             "mode": wire.mode(mode),
             "conversation": None if found is None else wire.conversation(found, window.visitor, self._tokens),
+            "goes_on_by_mail": self._goes_on_by_mail,
             "now": wire.iso(now),
         }
 
@@ -178,18 +186,39 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
         if windows:
             return
         self._windows.pop(window.visitor, None)
-        if window.conversation_id is not None:
+        if window.conversation_id is not None or self._db.several_processes:
             # Not awaited: the socket is gone, and the store must not hold up those who stay.
             task = asyncio.create_task(self._left(window.visitor, window.conversation_id))
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
 
-    async def _left(self, visitor: str, conversation_id: ConversationId) -> None:
+    async def _left(self, visitor: str, conversation_id: ConversationId | None) -> None:
         try:
-            await self._db.write(visitor_leaving.left, visitor, now=self._clock.now())
+            if self._db.several_processes:
+                await self._db.write(visitor_windows.closed, visitor, self._process, now=self._clock.now())
+            else:
+                await self._db.write(visitor_leaving.left, visitor, now=self._clock.now())
         except Exception:
             log.exception("could not note that a visitor left")
-        self._tell(conversation_id, online=False)
+        if conversation_id is not None:
+            self._tell(conversation_id, online=False)
+
+    async def stay_known(self) -> None:
+        """Tell the other processes that this one lives, and note whose visitors a silent one has taken with it."""
+        while True:
+            task = asyncio.create_task(self._say_alive())
+            self._leaving.add(task)  # so that the store closes after it
+            task.add_done_callback(self._leaving.discard)
+            await asyncio.shield(task)
+            await self._clock.wait_until(self._clock.now() + visitor_windows.SAYS_SO_EVERY, asyncio.Event())
+
+    async def _say_alive(self) -> None:
+        now = self._clock.now()
+        try:
+            await self._db.write(visitor_windows.alive, self._process, now=now)
+            await self._db.write(visitor_windows.bury_silent, now=now)
+        except Exception:
+            log.exception("visitors' windows could not be noted")
 
     async def settle(self) -> None:
         """Wait for what is being written about visitors who left: before the store closes."""
@@ -200,6 +229,7 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
 
     async def _message(self, sid: str, window: Connected, data: Mapping[str, Any]) -> dict[str, Any]:
         self._messages.take(window.visitor)
+        self._may_begin(window)
         attachments = wire.files(data)
         incoming = self._incoming(
             window,
@@ -212,8 +242,17 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
         received = await self._db.write(visitors.write, window.visitor, incoming, now=self._clock.now())
         return await self._accepted(sid, window, incoming, received)
 
+    def _may_begin(self, window: Connected) -> None:
+        """Raises TooManyBegun. Whoever has a conversation writes into it and begins none."""
+        if window.conversation_id is None:
+            try:
+                self._begins.take(window.remote)
+            except TooMuch:
+                raise TooManyBegun from None
+
     async def _leave_question(self, sid: str, window: Connected, data: Mapping[str, Any]) -> dict[str, Any]:
         self._messages.take(window.visitor)
+        self._may_begin(window)
         incoming, number = question(self, window, data)
         now = self._clock.now()
         if number is None:
@@ -224,6 +263,7 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
 
     async def _callback(self, sid: str, window: Connected, data: Mapping[str, Any]) -> dict[str, Any]:
         self._messages.take(window.visitor)
+        self._may_begin(window)
         number = wire.phone(wire.text(data, "number", limit=60), window.site.country)
         assert number is not None
         who = wire.Contact(phone=number)
@@ -251,7 +291,8 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
             if wanted is ChannelKind.EMAIL and who.email is None:
                 raise BadInput("email", N_("Write your mail address."))
             await self._db.write(visitors.answer_by, window.conversation_id, wanted, now=now)
-        return {"ok": True, "reference": str(window.conversation_id or "")}
+        mail_to = "" if who.email is None else visitors.hidden(who.email.written)
+        return {"ok": True, "reference": str(window.conversation_id or ""), "mail_to": mail_to}
 
     async def _resume(self, sid: str, window: Connected, data: Mapping[str, Any]) -> dict[str, Any]:
         after = wire.number(data, "after")

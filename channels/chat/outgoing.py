@@ -25,6 +25,7 @@ from inbox.events import (
     CallbackChanged,
     ConversationChanged,
     HoursChanged,
+    MessageReceived,
     PresenceChanged,
     ReplyWritten,
     WaitEnded,
@@ -70,7 +71,9 @@ class Outgoing:
             return
         for event in happened:
             match event:
-                case ReplyWritten(channel=ChannelKind.CHAT):
+                case ReplyWritten(channel=ChannelKind.CHAT | ChannelKind.EMAIL):
+                    self._entries.append((event.conversation_id, event.entry_id))
+                case MessageReceived(channel=ChannelKind.EMAIL):  # the visitor's own, should they answer by mail
                     self._entries.append((event.conversation_id, event.entry_id))
                 case ConversationChanged() | CallbackChanged():
                     self._changed.add(event.conversation_id)

@@ -18,6 +18,15 @@ class TooMuch(InboxError):
         super().__init__(N_("That was a lot at once. Wait a moment and try again."))
 
 
+class TooManyBegun(InboxError):
+    """Not "rate_limited": trying again by itself, as the widget does then, would fill the next minute too."""
+
+    code = "too_many_conversations"
+
+    def __init__(self) -> None:
+        super().__init__(N_("Many conversations were begun from your network just now. Try again in a minute."))
+
+
 class Buckets:
     def __init__(self, clock: Clock, per_minute: int) -> None:
         self._clock, self._per_minute = clock, per_minute

@@ -42,10 +42,12 @@ class ChatSettings(BaseModel):
 
     sites: tuple[ChatSite, ...] = ()
     token_days: int = Field(90, ge=1, le=400)  # a visitor who stays away longer is a new one
+    mail_after_minutes: int = Field(5, ge=0, le=60 * 24)  # after leaving, what is unread goes by mail; 0: never
     rejoin_hours: int = Field(24, ge=0, le=24 * 30)  # a closed chat goes on when its visitor writes within this time
     messages_per_minute: int = Field(40, ge=1)  # of one visitor
     events_per_minute: int = Field(300, ge=1)  # of one visitor: messages, receipts, typing
     connects_per_minute: int = Field(600, ge=1)  # from one network address
+    conversations_per_minute: int = Field(20, ge=1)  # begun from one network address
     questions_per_minute: int = Field(20, ge=1)  # over HTTP, from one network address
     uploads_per_minute: int = Field(20, ge=1)  # from one network address
 

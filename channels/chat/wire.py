@@ -163,6 +163,7 @@ def entry(said: PublicEntry, visitor: str, tokens: Tokens) -> dict[str, Any]:
         "author": said.author,
         "author_name": said.author_name,
         "text": said.text,
+        "by_mail": said.by_mail,
         "at": iso(said.at),
         "id": said.client_id,
         "attachments": [
@@ -187,6 +188,7 @@ def conversation(found: VisitorConversation, visitor: str, tokens: Tokens) -> di
         "last_number": found.last_number,
         "seen": found.read_up_to,
         "reachable": found.reachable,
+        "mail_to": found.mail_to,
         "entries": [entry(e, visitor, tokens) for e in found.entries],
     }
 
