@@ -18,9 +18,10 @@ from channels.delivery import HANDLER, Deliver
 from channels.email.channel import EmailStatus, email_channel
 from channels.email.listener import free_bytes
 from channels.email.settings import EmailSettings, Listener, SupportAddress
-from inbox import lifecycle, reading
+from inbox import desk_mail, lifecycle, reading
 from inbox.clock import Clock, ManualClock
-from inbox.events import ReplyWritten
+from inbox.events import DeskMailWritten, ReplyWritten
+from inbox.mail_stops import UnsubscribeLinks
 from inbox.people import operators
 from inbox.reply import Recipients, ReplyDraft, reply
 from inbox.store import arrivals
@@ -39,7 +40,8 @@ from inbox.vocabulary import (
 )
 from inbox.words import Words
 
-DURABLE: Mapping[type, Sequence[str]] = {ReplyWritten: [HANDLER]}
+DURABLE: Mapping[type, Sequence[str]] = {ReplyWritten: [HANDLER], DeskMailWritten: [desk_mail.HANDLER]}
+LINKS = UnsubscribeLinks("a secret that only this desk has", "https://desk.test")
 AS_COMPUTED = Recipients()
 HELP = SupportAddress(address="help@desk.test", name="Shop help", aliases=("support@desk.test",))
 
@@ -69,6 +71,7 @@ class MailDesk:
             free=free,
             secret="a secret that only this desk has",
             own_url="https://desk.test",
+            links=LINKS,
         )
         assert self.channel.sender is not None
         self.outbox = OutboxWorker(db, clock, HANDLER, Deliver(db, clock, {ChannelKind.EMAIL: self.channel.sender}))
