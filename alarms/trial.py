@@ -7,22 +7,21 @@ from collections.abc import Sequence
 from alarms.push import Push
 from alarms.settings import Webhook
 from alarms.webhook import send_webhook
-from alarms.work import SendMail, SendPush
+from alarms.work import SendPush
+from inbox import desk_mail
 from inbox.alarms import push_subscriptions
 from inbox.alarms.rules import Means
 from inbox.clock import Clock
+from inbox.desk_mail import Letter
 from inbox.people.operators import OperatorRecord
 from inbox.store.database import Database
 from inbox.words import N_, Words
 
 
 class Trial:
-    def __init__(
-        self, db: Database, clock: Clock, words: Words, push: Push, send_mail: SendMail, hooks: Sequence[Webhook]
-    ) -> None:
+    def __init__(self, db: Database, clock: Clock, words: Words, push: Push, hooks: Sequence[Webhook]) -> None:
         self._db, self._clock, self._words = db, clock, words
         self._push = SendPush(db, clock, words, push)
-        self._send_mail = send_mail
         self._hooks = {hook.name: hook for hook in hooks}
 
     async def __call__(self, person: OperatorRecord, means: Means, webhook: str) -> str:
@@ -32,13 +31,22 @@ class Trial:
             if means is Means.PUSH:
                 return await self._push_trial(person, said)
             if means is Means.MAIL:
-                await self._send_mail(to=person.email, subject=said, text=said)
+                return await self._mail_trial(person, said)
             elif means is Means.WEBHOOK:
                 now = self._clock.now()
                 body = {"event": "trial", "at": now.isoformat()}
                 await send_webhook(self._hooks[webhook], f"trial-{int(now.timestamp() * 1000)}", body, now=now)
         except Exception as error:
             return f"{type(error).__name__}: {error}"[:300] if not str(error) else str(error)[:300]
+        return ""
+
+    async def _mail_trial(self, person: OperatorRecord, said: str) -> str:
+        now = self._clock.now()
+        letter = Letter(
+            f"trial-{person.id}-{now.timestamp()}", "", person.email, said, said, person.name, person.language
+        )
+        if await self._db.write(desk_mail.write, letter, now=now) is None:
+            return self._words.say(person.language, N_("Not sent: they want no such mail, or no mail reaches them."))
         return ""
 
     async def _push_trial(self, person: OperatorRecord, said: str) -> str:

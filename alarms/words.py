@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from inbox.alarms.notices import Notice
+from inbox.desk_mail import Letter
 from inbox.people.operators import OperatorRecord
 from inbox.vocabulary import ChannelKind
 from inbox.words import N_, Words
@@ -25,24 +28,39 @@ def push_text(words: Words, person: OperatorRecord, notice: Notice) -> dict[str,
     }
 
 
-def mail_text(words: Words, person: OperatorRecord, waiting: Sequence[Notice], *, address: str) -> tuple[str, str]:
-    """Subject and text of one mail about everybody in `waiting`."""
+def mail_letter(words: Words, person: OperatorRecord, waiting: Sequence[Notice], *, key: str, address: str) -> Letter:
+    """One mail about everybody in `waiting`, longest first."""
     language = person.language
-    number = len({notice.wait_id for notice in waiting})
-    subject = words.count(language, "%(n)s customer waits for an answer", "%(n)s customers wait for an answer", number)
-    lines: list[str] = []
-    for notice in {notice.wait_id: notice for notice in waiting}.values():
-        if len(lines) >= MOST_LINES:
-            lines.append(words.say(language, N_("… and %(n)s more"), n=number - MOST_LINES))
-            break
-        lines.append(
-            f"{_time(notice.waited_s)}  {_who(words, person, notice)}\n  {address}/inbox/{notice.conversation_id}"
-        )
-    why = words.say(
-        language,
-        N_("The alarm rules of the desk send you this. Under Account you can turn off alarms by mail."),
+    waits = list({notice.wait_id: notice for notice in waiting}.values())
+    subject = words.count(
+        language, "%(n)s customer waits for an answer", "%(n)s customers wait for an answer", len(waits)
     )
-    return subject, "\n\n".join([*lines, why])
+    lines = [
+        (_time(notice.waited_s), _who(words, person, notice), f"{address}/inbox/{notice.conversation_id}")
+        for notice in waits[:MOST_LINES]
+    ]
+    after = [
+        words.say(
+            language, N_("The alarm rules of the desk send you this. Under Account you can turn off alarms by mail.")
+        )
+    ]
+    if len(waits) > MOST_LINES:
+        after.insert(0, words.say(language, N_("… and %(n)s more"), n=len(waits) - MOST_LINES))
+    rows = Markup("").join(
+        Markup('<tr><td><strong>{}</strong>&nbsp;</td><td><a href="{}">{}</a></td></tr>').format(time, link, who)
+        for time, who, link in lines
+    )
+    said = Markup("").join(Markup("<p>{}</p>").format(sentence) for sentence in after)
+    return Letter(
+        key=key,
+        topic="",  # what one is told at work is chosen under Account, not left out by a link in a mail
+        address=person.email,
+        subject=subject,
+        text="\n\n".join([*(f"{time}  {who}\n  {link}" for time, who, link in lines), *after]),
+        name=person.name,
+        language=language,
+        html=str(Markup("<table>{}</table>{}").format(rows, said)),
+    )
 
 
 def _who(words: Words, person: OperatorRecord, notice: Notice) -> str:

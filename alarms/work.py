@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
 from alarms.push import Gone, Push
 from alarms.settings import Webhook
 from alarms.webhook import send_webhook
-from alarms.words import mail_text, push_text
+from alarms.words import mail_letter, push_text
+from inbox import desk_mail
 from inbox.alarms import notices, push_subscriptions
 from inbox.alarms.notices import Notice, NoticeId, NoticeState
 from inbox.alarms.push_subscriptions import Subscription
@@ -29,16 +30,6 @@ from inbox.words import Words
 log = structlog.get_logger(__name__)
 
 AFTER: Mapping[str, After] = {"WaitWarned": After.WARNING, "WaitMissed": After.TARGET, "AlarmStepDue": After.LATER}
-
-
-class SendMail(Protocol):
-    """Hands one mail of the desk to its mail server; raises CannotSend, or anything worth another try."""
-
-    def __call__(self, *, to: str, subject: str, text: str) -> Awaitable[None]: ...
-
-
-class CannotSend(Exception):
-    """Trying again is of no use; the sentence says why."""
 
 
 class RaiseAlarms:
@@ -126,38 +117,31 @@ class SendPush(_Handler):
         return reached, problems
 
 
-class SendMails(_Handler):
-    """One mail with everything its reader has not been told yet."""
+class WriteMails(_Handler):
+    """One mail with everything its reader has not been told yet; the desk's own post takes it from here."""
 
-    def __init__(self, db: Database, clock: Clock, words: Words, send: SendMail, *, address: str) -> None:
+    def __init__(self, db: Database, clock: Clock, words: Words, *, address: str) -> None:
         super().__init__(db, clock, words)
-        self._send, self._address = send, address
+        self._address = address
 
     async def __call__(self, job: Job) -> None:
-        now = self._clock.now()
-        about = await self._db.read(notices.get, NoticeId(job.payload["notice_id"]), now)
+        await self._db.write(self._write, job, now=self._clock.now())
+
+    def _write(self, tx: Transaction, job: Job, *, now: datetime) -> None:
+        outbox.done(tx, job.id, now=now)
+        about = notices.get(tx.conn, NoticeId(job.payload["notice_id"]), now)
         if about is None or about.operator_id is None or about.state is not NoticeState.QUEUED:
-            await self._db.write(outbox.done, job.id, now=now)
             return
-        unsent = await self._db.read(notices.unsent_mail, about.recipient, now)
-        over = [notice.id for notice in unsent if not notice.running]
+        unsent = notices.unsent_mail(tx.conn, about.recipient, now)
+        notices.settle(tx, [notice.id for notice in unsent if not notice.running], NoticeState.ENDED, now=now)
         waiting = [notice for notice in unsent if notice.running]
-        if over:
-            await self._db.write(notices.settle, over, NoticeState.ENDED, now=now)
         if not waiting:
-            await self._db.write(outbox.done, job.id, now=now)
             return
-        person = await self._person(about.operator_id)
-        subject, text = mail_text(self._words, person, waiting, address=self._address)
-        ids = [notice.id for notice in waiting]
-        try:
-            await self._send(to=person.email, subject=subject, text=text)
-        except CannotSend as error:
-            await self._failed(job, ids, str(error), retry=False)
-        except Exception as error:
-            await self._failed(job, ids, f"{type(error).__name__}: {error}")
-        else:
-            await self._settled(job, ids, NoticeState.SENT)
+        person = operators.get(tx.conn, about.operator_id)
+        letter = mail_letter(self._words, person, waiting, key=f"alarm-{job.id}", address=self._address)
+        written = desk_mail.write(tx, letter, now=now)
+        state = NoticeState.NOWHERE if written is None else NoticeState.SENT
+        notices.settle(tx, [notice.id for notice in waiting], state, now=now)
 
 
 class SendHooks(_Handler):

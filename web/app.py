@@ -22,7 +22,7 @@ from pydantic import Field
 from alarms.push import Push
 from alarms.settings import AlarmSettings
 from alarms.trial import Trial
-from alarms.work import CannotSend, RaiseAlarms, SendHooks, SendMail, SendMails, SendPush
+from alarms.work import RaiseAlarms, SendHooks, SendPush, WriteMails
 from autoreply import respond, texts
 from autoreply.settings import AutoreplySettings
 from channels import delivery
@@ -39,7 +39,6 @@ from inbox import chat_by_mail, desk_mail, later, timers
 from inbox.alarms.notices import SENDERS, STEPS
 from inbox.alarms.rules import Means
 from inbox.clock import Clock, SystemClock
-from inbox.desk_mail import Letter
 from inbox.events import DeskMailWritten, MessageReceived, ReplyWritten, WaitMissed, WaitStarted, WaitWarned
 from inbox.mail_check import MailCheck
 from inbox.mail_stops import UnsubscribeLinks
@@ -165,7 +164,7 @@ def build(config: Config, *, clock: Clock | None = None, db: Database | None = N
         webhooks=[hook.name for hook in config.alarms.webhooks],
         push_key=lambda: push.public_key,
         checked=push.checked,
-        try_out=Trial(db, clock, words, push, _alarm_mail(config, db, clock), config.alarms.webhooks),
+        try_out=Trial(db, clock, words, push, config.alarms.webhooks),
     )
 
     app[keys.UNSUBSCRIBE] = UnsubscribeLinks(secret, config.server.url)
@@ -348,7 +347,7 @@ def _alarms(app: web.Application, config: Config) -> dict[str, OutboxWorker]:
     hooks = config.alarms.webhooks
     ways: dict[Means, Handle] = {
         Means.PUSH: SendPush(db, clock, words, app[PUSH]),
-        Means.MAIL: SendMails(db, clock, words, _alarm_mail(config, db, clock), address=address),
+        Means.MAIL: WriteMails(db, clock, words, address=address),
         Means.WEBHOOK: SendHooks(db, clock, words, hooks, address=address),
     }
     senders = {
@@ -362,19 +361,6 @@ def _push_contact(config: Config) -> str:
     if config.alarms.push_contact or config.https:
         return config.alarms.push_contact or config.server.url
     return f"mailto:postmaster@{urlsplit(config.server.url).hostname}"
-
-
-def _alarm_mail(config: Config, db: Database, clock: Clock) -> SendMail:
-    """As a mail of the desk's own: kept first, then sent until a server has taken it."""
-
-    async def send(*, to: str, subject: str, text: str) -> None:
-        if config.email.outgoing is None:
-            raise CannotSend("The desk has no mail server to send with.")
-        letter = Letter(f"alarm:{secrets.token_hex(16)}", "", to, subject, text, language=config.desk.language)
-        if await db.write(desk_mail.write, letter, now=clock.now()) is None:
-            raise CannotSend("The last mail to this address came back.")
-
-    return send
 
 
 def _chat_by_mail(config: Config, addressings: Addressings) -> Sequence[timers.Timer]:

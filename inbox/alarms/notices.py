@@ -34,7 +34,7 @@ class NoticeState(StrEnum):
     SENT = "sent"
     ENDED = "ended"  # the wait was over before it could be told
     FAILED = "failed"
-    NOWHERE = "nowhere"  # no browser of this person wants to be told
+    NOWHERE = "nowhere"  # no browser of this person wants to be told, no mail reaches them
 
 
 @dataclass(frozen=True, slots=True)

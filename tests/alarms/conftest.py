@@ -19,16 +19,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 import web as web_room
 from alarms.push import Push
 from alarms.settings import Webhook
-from alarms.work import CannotSend, RaiseAlarms, SendHooks, SendMails, SendPush
+from alarms.work import RaiseAlarms, SendHooks, SendPush, WriteMails
+from inbox import desk_mail
 from inbox.alarms import notices, push_subscriptions, rules
 from inbox.alarms.notices import SENDERS, STEPS, Notice
 from inbox.alarms.rules import Means, Step
 from inbox.clock import ManualClock
-from inbox.events import AlarmRaised, AnyEvent, WaitMissed, WaitWarned
+from inbox.desk_mail import Letter
+from inbox.events import AlarmRaised, AnyEvent, DeskMailWritten, WaitMissed, WaitWarned
 from inbox.store.database import Database
 from inbox.store.outbox_worker import OutboxWorker
 from inbox.timers import Watcher
-from inbox.vocabulary import OperatorId, Presence
+from inbox.vocabulary import DeskMailId, OperatorId, Presence
 from inbox.words import Words
 from tests.support.verbs import VerbDesk
 
@@ -96,15 +98,14 @@ class AlarmingDesk(VerbDesk):
     def __init__(self, db: Database, clock: ManualClock, outside: Outside) -> None:
         super().__init__(db, clock)
         self.outside = outside
-        self.mails: list[tuple[str, str, str]] = []
-        self.no_mail_server = ""
+        self.letters: list[int] = []
         self.on_screens: list[AlarmRaised] = []
         words = Words(LOCALES)
         self.hooks = [Webhook(name="on-call", url=f"{outside.address}/hook", secret=SECRET)]  # type: ignore[arg-type]
         self.push = Push(SECRET, contact="mailto:desk@desk.test", services=[outside.address.removeprefix("http://")])
         ways: Mapping[Means, Any] = {
             Means.PUSH: SendPush(db, clock, words, self.push),
-            Means.MAIL: SendMails(db, clock, words, self._take_mail, address="https://desk.test"),
+            Means.MAIL: WriteMails(db, clock, words, address="https://desk.test"),
             Means.WEBHOOK: SendHooks(db, clock, words, self.hooks, address="https://desk.test"),
         }
         self.workers = [
@@ -116,11 +117,12 @@ class AlarmingDesk(VerbDesk):
 
     def _hear(self, happened: Sequence[AnyEvent]) -> None:
         self.on_screens += [event for event in happened if isinstance(event, AlarmRaised)]
+        self.letters += [event.mail_id for event in happened if isinstance(event, DeskMailWritten)]
 
-    async def _take_mail(self, *, to: str, subject: str, text: str) -> None:
-        if self.no_mail_server:
-            raise CannotSend(self.no_mail_server)
-        self.mails.append((to, subject, text))
+    async def mails(self) -> list[Letter]:
+        """What the desk has written, for its post to send."""
+        found = [await self.db.read(desk_mail.get, DeskMailId(mail_id)) for mail_id in self.letters]
+        return [outgoing.letter for outgoing in found if outgoing is not None]
 
     async def settle(self) -> None:
         await self.watcher.fire()

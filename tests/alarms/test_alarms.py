@@ -11,11 +11,12 @@ from hashlib import sha256
 import pytest
 
 from alarms.push import Push
-from inbox import lifecycle
+from inbox import lifecycle, mail_stops
 from inbox.alarms import notices, push_subscriptions, rules
 from inbox.alarms.notices import NoticeState
 from inbox.alarms.rules import After, Means, Step, To
 from inbox.errors import BadInput
+from inbox.mail_stops import StopReason
 from inbox.people import operators
 from inbox.store.outbox_worker import OutboxWorker
 from inbox.vocabulary import ChannelKind, Presence, Role
@@ -117,7 +118,7 @@ async def test_names_are_left_out_for_those_who_want_it_and_means_can_be_turned_
     desk.clock.advance(minutes(5))
     await desk.settle()
     assert [message["body"] for _, message in desk.outside.pushed] == ["Chat"]
-    assert desk.mails == []
+    assert await desk.mails() == []
 
 
 async def test_one_mail_names_everybody_who_waits_and_the_next_comes_five_minutes_later(desk: AlarmingDesk) -> None:
@@ -128,27 +129,40 @@ async def test_one_mail_names_everybody_who_waits_and_the_next_comes_five_minute
     third = await desk.chat("three", visitor="three")
     desk.clock.advance(minutes(4))
     await desk.settle()
-    [(to, subject, text)] = desk.mails
-    assert (to, subject) == ("head@desk.example", "2 customers wait for an answer")
+    [letter] = await desk.mails()
+    text = letter.text
+    assert (letter.address, letter.subject) == ("head@desk.example", "2 customers wait for an answer")
     assert "5:00  Chat · Aino · one\n  https://desk.test/inbox/" in text
     assert [str(one.conversation_id) in text for one in (first, second, third)] == [True, True, False]
     desk.clock.advance(minutes(1))
     await desk.settle()
-    assert len(desk.mails) == 1
+    assert len(await desk.mails()) == 1
     desk.clock.advance(minutes(4))
     await desk.settle()
-    assert [subject for _, subject, _ in desk.mails[1:]] == ["1 customer waits for an answer"]
+    assert [letter.subject for letter in (await desk.mails())[1:]] == ["1 customer waits for an answer"]
 
 
-async def test_without_a_mail_server_the_alarm_says_so(desk: AlarmingDesk) -> None:
+async def test_a_customers_name_is_only_a_name_in_the_mail(desk: AlarmingDesk) -> None:
     await desk.rules(Step("", After.TARGET, (To.SUPERVISORS,), (Means.MAIL,)))
     await desk.operator("Head", role=Role.SUPERVISOR)
-    desk.no_mail_server = "The desk has no mail server to send with."
+    await desk.chat("Hello?", name="<b onclick=x>Aino</b>")
+    desk.clock.advance(minutes(5))
+    await desk.settle()
+    [letter] = await desk.mails()
+    assert "&lt;b onclick=x&gt;" in (letter.html or "")
+    assert "<b " not in (letter.html or "")
+
+
+async def test_an_address_that_mail_does_not_reach_is_named_as_such(desk: AlarmingDesk) -> None:
+    await desk.rules(Step("", After.TARGET, (To.SUPERVISORS,), (Means.MAIL,)))
+    await desk.operator("Head", role=Role.SUPERVISOR)
+    await desk.db.write(
+        mail_stops.stop, "head@desk.example", mail_stops.EVERYTHING, StopReason.BOUNCED, now=desk.clock.now()
+    )
     await desk.chat("Hello?")
     desk.clock.advance(minutes(5))
     await desk.settle()
-    [notice] = await desk.notices()
-    assert (notice.state, notice.error) == (NoticeState.FAILED, desk.no_mail_server)
+    assert [notice.state for notice in await desk.notices()] == [NoticeState.NOWHERE]
 
 
 async def test_a_webhook_is_signed_and_a_second_try_has_the_same_id(desk: AlarmingDesk) -> None:

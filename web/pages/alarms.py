@@ -46,7 +46,7 @@ STATE_NAMES: Mapping[notices.NoticeState, str] = {
     notices.NoticeState.SENT: N_("Sent"),
     notices.NoticeState.ENDED: N_("The wait was over before"),
     notices.NoticeState.FAILED: N_("Failed"),
-    notices.NoticeState.NOWHERE: N_("No browser to tell"),
+    notices.NoticeState.NOWHERE: N_("Nowhere to tell it"),
 }
 
 
