@@ -43,6 +43,7 @@ from inbox.events import DeskMailWritten, MessageReceived, ReplyWritten, WaitMis
 from inbox.mail_check import MailCheck
 from inbox.mail_stops import UnsubscribeLinks
 from inbox.reply import Addressings
+from inbox.reports.keeper import keep_packed
 from inbox.store.attachments import AttachmentFolder
 from inbox.store.database import Database, open_database
 from inbox.store.outbox_worker import Handle, OutboxWorker
@@ -332,7 +333,7 @@ async def _working(app: web.Application, *, channels: Sequence[Channel], config:
         workers.start(name, worker.run)
     workers.start("presence", desk.heartbeat)
     workers.start("wall", app[WALL].run)
-    workers.start("reports", partial(keep_packed_later, db, clock))
+    workers.start("reports", partial(keep_packed, db, clock))
     for channel in channels:
         for number, background in enumerate(channel.background, 1):
             workers.start_context(f"{channel.kind}-{number}", background)
