@@ -43,7 +43,6 @@ from inbox.events import DeskMailWritten, MessageReceived, ReplyWritten, WaitMis
 from inbox.mail_check import MailCheck
 from inbox.mail_stops import UnsubscribeLinks
 from inbox.reply import Addressings
-from inbox.reports.keeper import keep_packed
 from inbox.store.attachments import AttachmentFolder
 from inbox.store.database import Database, open_database
 from inbox.store.outbox_worker import Handle, OutboxWorker
@@ -83,6 +82,9 @@ DURABLE: Mapping[type, Sequence[str]] = {
     WaitMissed: [STEPS],
 }
 """What must follow what. Stored in the same commit, worked off until it is done or given up in sight of people."""
+
+REPORTS_AFTER = timedelta(seconds=20)
+"""So long after the start the desk begins to look after its reports."""
 
 QUIET = {MessageReceived} - DURABLE.keys()
 """What happens so often that the workers of the outbox had better not look each time for work it never makes."""
@@ -333,7 +335,7 @@ async def _working(app: web.Application, *, channels: Sequence[Channel], config:
         workers.start(name, worker.run)
     workers.start("presence", desk.heartbeat)
     workers.start("wall", app[WALL].run)
-    workers.start("reports", partial(keep_packed, db, clock))
+    workers.start("reports", partial(_keep_reports, app))
     for channel in channels:
         for number, background in enumerate(channel.background, 1):
             workers.start_context(f"{channel.kind}-{number}", background)
@@ -380,6 +382,14 @@ def _chat_by_mail(config: Config, addressings: Addressings) -> Sequence[timers.T
 
 def _goes_on_by_mail(config: Config) -> bool:
     return bool(config.chat.mail_after_minutes and config.email.addresses)
+
+
+async def _keep_reports(app: web.Application) -> None:
+    """Loaded when the desk has started: what counts takes time to load."""
+    await app[keys.CLOCK].wait_until(app[keys.CLOCK].now() + REPORTS_AFTER, asyncio.Event())
+    from web.reports.keeping import keep
+
+    await keep(app)
 
 
 async def _hang_up(app: web.Application) -> None:

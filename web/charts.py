@@ -160,6 +160,38 @@ def heat_table(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """`kind` is a class of the style sheet."""
+
+    name: str
+    value: float
+    said: str
+    kind: str = ""
+
+
+def bar_chart(title: str, bars: Sequence[Bar]) -> Markup:
+    """One lying bar below the other, its name before it and its number after it."""
+    left, right, row = 110, 110, 30
+    width, height = 620, row * len(bars) + 4
+    highest = max([bar.value for bar in bars] + [1])
+    parts = []
+    for place, bar in enumerate(bars):
+        middle = place * row + row / 2 + 2
+        long = round((width - left - right) * bar.value / highest, 1)
+        parts.append(f'<text class="chart-text end" x="{left - 8}" y="{middle + 4}">{escape(bar.name)}</text>')
+        parts.append(
+            f'<rect class="chart-bar {escape(bar.kind)}" x="{left}" y="{middle - 9}" '
+            f'width="{long}" height="18" rx="3"/>'
+        )
+        parts.append(f'<text class="chart-text" x="{left + long + 8}" y="{middle + 4}">{escape(bar.said)}</text>')
+    said = "; ".join(f"{bar.name}: {bar.said}" for bar in bars)
+    return Markup(
+        f'<svg class="chart chart-bars" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{escape(title)}: {escape(said)}">{"".join(parts)}</svg>'
+    )
+
+
 def _nice(value: float) -> float:
     """The next value that four grid lines divide into round steps."""
     step = 1.0

@@ -79,7 +79,7 @@ def load(conn: Connection, question: Question, *, now: datetime) -> Loaded:
     return Loaded(
         question,
         now,
-        _names(conn),
+        names(conn),
         _slice(conn, question.period, chosen, now),
         None if earlier is None else _slice(conn, earlier, chosen, now),
         _tags(conn) if question.group is Group.TAG else None,
@@ -145,7 +145,7 @@ def _offers(conn: Connection, wanted: Period) -> Facts:
     return {"at": np.zeros(len(values), dtype=np.int64)} | {name: found[:, n] for n, name in enumerate(columns)}
 
 
-def _names(conn: Connection) -> Names:
+def names(conn: Connection) -> Names:
     team_of: dict[int, int] = {}
     for row in conn.execute(
         select(TeamMember.operator_id, TeamMember.team_id).join(Team, Team.id == TeamMember.team_id).order_by(Team.name)

@@ -140,6 +140,10 @@ def tags(conn: Connection, name: str | None = None) -> Mapping[str, Ints]:
     return {row[0]: np.fromstring(row[1], dtype=np.int64, sep=",") for row in conn.execute(query)}
 
 
+def tag_names(conn: Connection) -> list[str]:
+    return list(conn.execute(select(Tag.name).distinct().order_by(Tag.name)).scalars())
+
+
 def without(wanted: Filter, group: Group) -> Filter:
     """The filter less what a group of it is about."""
     match group:

@@ -101,6 +101,30 @@ def behind(
     )
 
 
+def began_between(
+    conn: Connection,
+    which: ColumnElement[bool],
+    *,
+    since: datetime,
+    until: datetime,
+    now: datetime,
+    after: tuple[int, int] | None = None,
+    limit: int = PIECE,
+) -> Behind:
+    """The waits of [since, until) that `which` chooses, latest first. `which` may ask about their conversation."""
+    start = Wait.__table__.c.started_at
+    query = _waits().where(which, start >= since, start < until)
+    if after is not None:
+        bound = moment(after[0])
+        query = query.where(start <= bound, or_(start < bound, Wait.id < after[1]))
+    rows = conn.execute(query.order_by(start.desc(), Wait.id.desc()).limit(limit + 1)).all()
+    more, rows = len(rows) > limit, rows[:limit]
+    return Behind(
+        [_record(row) if row.ended_at is not None else _running(conn, row, now) for row in rows],
+        (microseconds(rows[-1].started_at), rows[-1].id) if more else None,
+    )
+
+
 def of_conversation(conn: Connection, conversation_id: ConversationId) -> list[WaitRecord]:
     """Every wait of a conversation, oldest first."""
     rows = conn.execute(_waits().where(Wait.conversation_id == conversation_id).order_by(Wait.started_at, Wait.id))

@@ -17,6 +17,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         handoffs,
         queue,
         remote_images,
+        reports,
         settings,
         staffing,
         team,
@@ -40,6 +41,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         settings,
         wallboard,
         staffing,
+        reports,
     )
     for module in modules:
         yield from module.routes

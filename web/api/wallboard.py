@@ -56,11 +56,11 @@ async def asked_for(request: web.Request, figure: Figure) -> Behind:
         now=now(request),
         channel=channel_of(request),
         operator_id=None if operator_id is None else OperatorId(operator_id),
-        after=_after(request.query.get("after", "")),
+        after=after_of(request.query.get("after", "")),
     )
 
 
-def _after(written: str) -> tuple[int, int] | None:
+def after_of(written: str) -> tuple[int, int] | None:
     if not written:
         return None
     try:

@@ -17,6 +17,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         mail_check,
         mailboxes,
         operators,
+        reports,
         service,
         shifts,
         sign_in,
@@ -42,5 +43,6 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         wallboard,
         staffing,
         shifts,
+        reports,
     ):
         yield from module.routes

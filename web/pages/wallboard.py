@@ -140,7 +140,7 @@ async def waits(request: web.Request) -> web.Response:
             "channels": [(None, words.say(language, N_("All channels")))]
             + [(channel, words.say(language, name)) for channel, name in CHANNELS.items()],
             "kept": kept,
-            "rows": [_row(words, language, zone, row, now(request)) for row in found.rows],
+            "rows": [wait_row(words, language, zone, row, now(request)) for row in found.rows],
             "next_after": ",".join(map(str, found.next_after)) if found.next_after else "",
         },
     )
@@ -393,7 +393,7 @@ def _week(words: Words, language: str, cells: Sequence[HeatCell], live: Live) ->
     )
 
 
-def _row(words: Words, language: str, zone: ZoneInfo, wait: WaitRecord, at: datetime) -> dict[str, Any]:
+def wait_row(words: Words, language: str, zone: ZoneInfo, wait: WaitRecord, at: datetime) -> dict[str, Any]:
     day = format_skeleton("MMMd", wait.started_at.astimezone(zone), locale=_locale(language))
     told = ""
     if wait.told_low_s is not None:

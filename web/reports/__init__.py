@@ -1,0 +1,1 @@
+"""Reports for people and programs. Loaded when somebody first asks for one: what computes them takes time to load."""
