@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from inbox import mail_stops
+from inbox import mail_stops, mail_trust
 from inbox.store.models import (
     Address,
     AutoreplyDecision,
@@ -176,6 +176,8 @@ def _silence(began_with: Row[Any] | None) -> str | None:
     mail = began_with.data.get("mail") if began_with is not None else None
     if not isinstance(mail, dict):
         return None
+    if mail_trust.is_doubtful({"mail": mail}):
+        return str(mail.get("silence") or mail["suspicious"][0]["why"])
     if mail.get("stranger") or mail.get("named_other"):
         return "stranger"
     found = mail.get("silence") or mail.get("machine_reason") or mail.get("machine")
