@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -66,6 +67,38 @@ def init(
     from web.setting_up import set_up
 
     set_up(config, email=email, name=name, password_file=password_file)
+
+
+@main.command("import-mail")
+def import_mail(
+    config: ConfigOption = DEFAULT_CONFIG,
+    mailbox: Annotated[str, typer.Option(help="Name of the mailbox; not needed where there is one.")] = "",
+    folder: Annotated[str, typer.Option(help="Folder in it; empty: the one that is watched.")] = "",
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only mail written since this day.")
+    ] = None,
+    leave_open: Annotated[bool, typer.Option("--open", help="Leave its conversations open.")] = False,
+) -> None:
+    """Take old mail in: filed by date, silently, nothing waits because of it."""
+    loaded = _config_or_exit(config)
+    from web import mail_commands
+
+    mail_commands.import_mail(
+        loaded, mailbox=mailbox, folder=folder, since=since.date() if since else None, leave_open=leave_open
+    )
+
+
+@main.command("compare-mail")
+def compare_mail(
+    config: ConfigOption = DEFAULT_CONFIG,
+    mailbox: Annotated[str, typer.Option(help="Name of the mailbox; empty: all of them.")] = "",
+    fetch: Annotated[bool, typer.Option("--fetch", help="Take what is missing.")] = False,
+) -> None:
+    """Account for every mail of the watched mailboxes; exit code 1 when one is missing."""
+    loaded = _config_or_exit(config)
+    from web import mail_commands
+
+    mail_commands.compare_mail(loaded, mailbox=mailbox, fetch=fetch)
 
 
 def _config_or_exit(path: Path):  # type: ignore[no-untyped-def]

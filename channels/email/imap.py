@@ -73,6 +73,7 @@ class MailboxWatcher:
     _client: IMAPClient | None = None
     _access: Access | None = None
     _tries: dict[int, int] = field(default_factory=dict)
+    _one_by_one: bool = False
 
     # --- from the loop ----------------------------------------------------------------------------------------------
 
@@ -82,9 +83,10 @@ class MailboxWatcher:
 
     def set_leased(self, leased: bool) -> None:
         """May this process watch it now? One that may no longer leaves at once."""
+        self.state.elsewhere = not leased
         if leased == self.leased:
             return
-        self.leased, self.state.elsewhere = leased, not leased
+        self.leased = leased
         if leased:
             self._woken.set()
         else:
@@ -209,10 +211,11 @@ class MailboxWatcher:
         else:
             uids = client.search(["SINCE", (before.moved_at - timedelta(days=1)).date()])
         for some in _pieces(sorted(uid for uid in uids if uid < following), FETCH_AT_ONCE):
-            for uid, size in self._sizes(client, some).items():
+            sizes = self._sizes(client, some)
+            for uid in some:
                 if not self._may_go_on:
                     raise ConnectionAbortedError("stopped")
-                self._take(client, Watermark(validity, uid), size, renumbered=True)
+                self._take(client, Watermark(validity, uid), sizes.get(uid), renumbered=True)
         mark = Watermark(validity, following - 1)
         self._ask(self._move(mark))
         return mark
@@ -226,17 +229,26 @@ class MailboxWatcher:
                 if not self._may_go_on:
                     return mark
                 mark = Watermark(mark.uid_validity, uid)
-                self._take(client, mark, sizes.get(uid, 0))
+                self._take(client, mark, sizes.get(uid))
         return mark
 
     def _sizes(self, client: IMAPClient, uids: list[int]) -> dict[int, int]:
-        answer = client.fetch(uids, ["RFC822.SIZE"])
-        return {uid: int(answer.get(uid, {}).get(b"RFC822.SIZE", 0)) for uid in uids}
-
-    def _take(self, client: IMAPClient, mark: Watermark, size: int, *, renumbered: bool = False) -> None:
-        uid, box = mark.last_uid, self.mailbox
-        truncated = size > box.max_mail_bytes
+        """Empty while some mail makes even this question fail: then each is asked about alone."""
+        if self._one_by_one:
+            return {}
         try:
+            return sizes_of(client, uids)
+        except IMAPClientError:
+            self._one_by_one = True
+            raise
+
+    def _take(self, client: IMAPClient, mark: Watermark, size: int | None, *, renumbered: bool = False) -> None:
+        uid, box = mark.last_uid, self.mailbox
+        truncated = False
+        try:
+            if size is None:
+                size = sizes_of(client, [uid]).get(uid, 0)
+            truncated = size > box.max_mail_bytes
             raw = fetch_partially(client, uid) if truncated else fetch_whole(client, uid)
         except IMAPClientError as error:
             tries = self._tries[uid] = self._tries.get(uid, 0) + 1
@@ -244,7 +256,8 @@ class MailboxWatcher:
                 raise
             log.warning("mail cannot be fetched", mailbox=box.name, uid=uid, error=str(error)[:300])
             said = failure_of(error, box, self._access).said
-            self._ask(self._keep_unfetched(mark, size, said, renumbered))
+            self._ask(self._keep_unfetched(mark, size or 0, said, renumbered))
+            self._one_by_one = False
             if isinstance(error, IMAPClientAbortError):
                 raise  # the line is gone as well; this mail is not asked for again
             return
@@ -328,6 +341,11 @@ def fetch_whole(client: IMAPClient, uid: int) -> bytes | None:
     answer = client.fetch([uid], ["BODY.PEEK[]"]).get(uid, {})
     raw = next((value for key, value in answer.items() if key.startswith(WHOLE)), None)
     return None if raw is None else bytes(raw)
+
+
+def sizes_of(client: IMAPClient, uids: list[int]) -> dict[int, int]:
+    answer = client.fetch(uids, ["RFC822.SIZE"])
+    return {uid: int(answer.get(uid, {}).get(b"RFC822.SIZE", 0)) for uid in uids}
 
 
 def _following(client: IMAPClient, selected: dict[bytes, Any]) -> int:

@@ -119,6 +119,8 @@ class JobRun:
             if client is not None:
                 with suppress(Exception):
                     client.logout()
+                with suppress(Exception):
+                    client.shutdown()
 
     def _opened(self, client: IMAPClient) -> None:
         self._client = client

@@ -14,6 +14,7 @@ import shutil
 import smtplib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from tests.support.processes import Missing, Server, free_port, listens, own_folder, program
 
@@ -165,6 +166,11 @@ class Dovecot:
             path.write_bytes(raw)
             os.chown(path, nobody.pw_uid, nobody.pw_gid)
             os.utime(path, (at + number, at + number))
+
+    def file_of(self, user: str, words: bytes) -> Path:
+        """The file of the mail in which these words stand."""
+        folder = self._folder / "mail" / user
+        return next(path for part in ("new", "cur") for path in (folder / part).iterdir() if words in path.read_bytes())
 
     @property
     def log(self) -> str:

@@ -45,15 +45,23 @@ def keys_of(model: object, at: str = "") -> set[str]:
 
 
 def test_the_example_names_every_key_and_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("VUORO_IMAP_PASSWORD", "VUORO_SMTP_PASSWORD", "VUORO_PBX_SECRET", "VUORO_ON_CALL_SECRET"):
+    for name in (
+        "VUORO_IMAP_PASSWORD",
+        "VUORO_SMTP_PASSWORD",
+        "VUORO_PBX_SECRET",
+        "VUORO_ON_CALL_SECRET",
+        "VUORO_GOOGLE_SECRET",
+        "VUORO_MICROSOFT_SECRET",
+    ):
         monkeypatch.setenv(name, "something long enough")
     monkeypatch.setenv("VUORO_DKIM_KEY", private_key())
     config = load_config(EXAMPLE)
     text = EXAMPLE.read_text()
     tables = [
         config.server, config.store, config.desk, config.security, config.log, config.chat, config.chat.sites[0],
-        config.email, config.email.mailboxes[0], config.email.outgoing, config.email.dns, config.email.dkim[0], config.phone, config.phone.sources[0],
-        config.autoreply,
+        config.email, config.email.mailboxes[0], config.email.outgoing, config.email.dns, config.email.dkim[0],
+        config.phone, config.phone.sources[0],
+        config.autoreply, config.email.oauth, config.email.oauth.microsoft,
     ]  # fmt: skip
     missing = [key for table in tables for key in keys_of(table) if key not in text]
     assert missing == []
