@@ -314,7 +314,8 @@ def schedule(tx: Transaction, callback_id: CallbackId, slot: Slot, *, by: Operat
     data = {"slot_from": slot.since.isoformat(), "slot_to": slot.until.isoformat()}
     changes = given_back(conversation, callback)
     say_about(tx, conversation, callback, "callback_scheduled", by=by, now=now, data=data, **changes)
-    ledger.pause(tx, ConversationId(conversation.id), at=now, until=slot.since, why=AGREED_CALLBACK)
+    if slot.since > now:
+        ledger.pause(tx, ConversationId(conversation.id), at=now, until=slot.since, why=AGREED_CALLBACK)
 
 
 def set_number(tx: Transaction, callback_id: CallbackId, number: str, *, by: OperatorId, now: datetime) -> None:

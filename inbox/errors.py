@@ -30,6 +30,7 @@ _MISSING: Mapping[str, str] = {
     "attachment": N_("This attachment does not exist, or you may not see it."),
     "file": N_("This file does not exist, or you may not see it."),
     "operator": N_("There is no such operator."),
+    "team": N_("There is no such team."),
     "arrival": N_("This arrival does not exist, or you may not see it."),
     "planned": N_("This answer does not wait any more."),
     "job": N_("This job does not exist, or it has been done."),

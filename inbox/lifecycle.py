@@ -212,10 +212,18 @@ def close(
     tx.record(ConversationChanged(conversation_id))
 
 
-def reopen(tx: Transaction, conversation_id: ConversationId, *, by: OperatorId, now: datetime) -> None:
+def reopen(
+    tx: Transaction,
+    conversation_id: ConversationId,
+    *,
+    by: OperatorId | None,
+    now: datetime,
+    mistake: bool | None = None,
+) -> None:
     """Open a closed conversation again. No wait starts: nobody has written.
 
-    Within TAKE_BACK of closing it was a mistake: the wait that closing ended runs again from its original start.
+    Within TAKE_BACK of closing it was a mistake, unless `mistake` says whether: the wait that closing ended runs again
+    from its original start, and it was never resolved.
     """
     conversation = locked(tx, conversation_id)
     _refuse_merged(conversation)
@@ -223,7 +231,7 @@ def reopen(tx: Transaction, conversation_id: ConversationId, *, by: OperatorId, 
         return
     changes: dict[str, Any] = {}
     closed_at = conversation.closed_at
-    mistaken = closed_at is not None and now - closed_at <= TAKE_BACK
+    mistaken = closed_at is not None and (now - closed_at <= TAKE_BACK if mistake is None else mistake)
     if mistaken:
         resolutions.taken_back(tx, conversation_id)
     if mistaken and ledger.take_back(tx, conversation_id, closed_at, at=now) is not None:

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from inbox import touchpoints
 from inbox.events import ConversationChanged, MessageReceived
-from inbox.people import contacts
+from inbox.people import contacts, teams
 from inbox.people.contacts import AddressLine, Known, Sender
 from inbox.queue_key import queue_key
 from inbox.store.models import Attachment, Conversation, Entry, Participant, UtcDateTime, table
@@ -168,7 +168,6 @@ def receive(tx: Transaction, incoming: Incoming, *, now: datetime) -> Received:
             channel=incoming.channel,
             entry_id=added.entry_id,
             at=began_at,
-            team_id=conversation.team_id,
             said=said,
         )
     if began or reopened:
@@ -200,6 +199,7 @@ _SEEN = Prepared(
 _CONVERSATION_COLUMNS = (
     "contact_id", "subject", "status", "spam", "channel", "language", "priority", "last_number", "snippet", "version",
     "created_at", "active_at", "queue_key", "unread", "reply_token", "visitor_seen", "source", "touchpoint_id",
+    "team_id",
 )  # fmt: skip
 
 _BEGIN = Prepared(
@@ -254,6 +254,7 @@ def _conversation(tx: Transaction, incoming: Incoming, known: Known, now: dateti
             visitor_seen=0,
             source=dict(incoming.source),
             touchpoint_id=touchpoints.ensure(tx, incoming.channel, incoming.source),
+            team_id=teams.team_of(tx.conn, incoming.channel, incoming.source),
         ),
         True,
     )

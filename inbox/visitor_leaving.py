@@ -91,34 +91,47 @@ def leaving_due(tx: Transaction, *, now: datetime, limit: int = 200) -> int:
         reachable_by = ways(tx.conn, conversation_id)
         goes_on = next((channel for kind, channel in GOES_ON if kind in reachable_by), None)
         if goes_on is not None:
-            say(
-                tx,
-                row,
-                "visitor_left",
-                by=None,
-                now=now,
-                data={"goes_on": goes_on},
-                answer_by=goes_on,
-                visitor_left_at=None,
-            )
-            ledger.change_channel(tx, conversation_id, goes_on, at=now)
+            goes_on_by(tx, row, goes_on, now=now)
         else:
-            ledger.end(tx, conversation_id, Ending.ABANDONED, at=max(row.visitor_left_at, row.waiting_since))
-            say(
-                tx,
-                row,
-                "visitor_left",
-                by=None,
-                now=now,
-                data={"goes_on": None},
-                status=Status.CLOSED,
-                closed_at=now,
-                visitor_left_at=None,
-                unread=0,
-            )
-            handling.settled(tx, conversation_id, at=now)
-        tx.record(ConversationChanged(conversation_id))
+            gave_up(tx, row, left_at=row.visitor_left_at, now=now)
     return len(rows)
+
+
+def goes_on_by(tx: Transaction, row: Row[Any], channel: ChannelKind, *, now: datetime) -> None:
+    """They left, but can be reached: the wait goes on, same start. `row`: the conversation, held."""
+    conversation_id = ConversationId(row.id)
+    say(
+        tx,
+        row,
+        "visitor_left",
+        by=None,
+        now=now,
+        data={"goes_on": channel},
+        answer_by=channel,
+        visitor_left_at=None,
+    )
+    ledger.change_channel(tx, conversation_id, channel, at=now)
+    tx.record(ConversationChanged(conversation_id))
+
+
+def gave_up(tx: Transaction, row: Row[Any], *, left_at: datetime, now: datetime) -> None:
+    """They left and nobody can reach them: the wait ended when they did. `row`: the conversation, held."""
+    conversation_id = ConversationId(row.id)
+    ledger.end(tx, conversation_id, Ending.ABANDONED, at=max(left_at, row.waiting_since))
+    say(
+        tx,
+        row,
+        "visitor_left",
+        by=None,
+        now=now,
+        data={"goes_on": None},
+        status=Status.CLOSED,
+        closed_at=now,
+        visitor_left_at=None,
+        unread=0,
+    )
+    handling.settled(tx, conversation_id, at=now)
+    tx.record(ConversationChanged(conversation_id))
 
 
 def _chat_wait(row: Row[Any]) -> bool:

@@ -101,6 +101,18 @@ def compare_mail(
     mail_commands.compare_mail(loaded, mailbox=mailbox, fetch=fetch)
 
 
+@main.command("import-events")
+def import_events(
+    log: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An event log, see docs/event-log.md.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Take the history of another desk into this one, which must be empty: all of it, or nothing."""
+    gc.disable()  # a history makes much that stays until it is written
+    from web.import_events import run_import
+
+    run_import(_config_or_exit(config), log)
+
+
 def _config_or_exit(path: Path):  # type: ignore[no-untyped-def]
     from rich.console import Console
     from rich.markup import escape

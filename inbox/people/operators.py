@@ -21,6 +21,8 @@ from inbox.words import N_
 RANK: Mapping[Role, int] = {Role.OPERATOR: 1, Role.SUPERVISOR: 2, Role.ADMINISTRATOR: 3}
 """Every role may do what the ones before it may."""
 
+NO_PASSWORD = "-"
+"""In place of a password's hash: nobody can sign in with this account until it is given a password."""
 HEARD_EVERY = timedelta(seconds=20)
 """A connected screen makes itself heard this often."""
 SILENT_AFTER = timedelta(seconds=60)
@@ -101,7 +103,8 @@ def accounts(conn: Connection) -> list[OperatorRecord]:
 
 
 def any_account(conn: Connection) -> bool:
-    return conn.execute(select(Operator.id).limit(1)).first() is not None
+    """Whether anybody can sign in; who came with an event log cannot."""
+    return conn.execute(select(Operator.id).where(Operator.password_hash != NO_PASSWORD).limit(1)).first() is not None
 
 
 def by_email(conn: Connection, email: str) -> tuple[OperatorRecord, str] | None:

@@ -36,6 +36,8 @@ def reached(timetable: Timetable, started_at: datetime, pauses: Sequence[Pause],
     """The moment at which the third clock of a wait shows `net`; all pauses are over."""
     left, since = net, started_at
     for begun, over in pauses:
+        if over <= begun:  # late news ended the wait before the pause began
+            continue
         used = timetable.open_time(since, begun)
         if used >= left:
             break

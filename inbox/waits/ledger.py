@@ -38,6 +38,7 @@ _WAIT_COLUMNS = (
 _INSERT = Prepared(insert(table(Wait)).values({c: bindparam(c) for c in _WAIT_COLUMNS}).returning(table(Wait).c.id))
 _LINE = Prepared(insert(table(WaitLine)).values({c: bindparam(c) for c in ("wait_id", "at", "step", "data")}))
 _ACTIVE_AT = Prepared(select(Conversation.active_at).where(Conversation.id == bindparam("conversation")))
+_TEAM = Prepared(select(Conversation.team_id).where(Conversation.id == bindparam("conversation")))
 _SHOW = Prepared(
     update(table(Conversation))
     .where(table(Conversation).c.id == bindparam("conversation"))
@@ -72,7 +73,6 @@ def start(
     channel: ChannelKind,
     entry_id: EntryId | None,
     at: datetime,
-    team_id: int | None = None,
     said: datetime | None = None,
     announced: bool = True,
 ) -> WaitId | None:
@@ -88,6 +88,7 @@ def start(
         if at < wait.started_at:
             _started_earlier(tx, wait, at, entry_id)
         return None
+    team_id: int | None = _TEAM.scalar(tx.conn, conversation=conversation_id)
     timetable = calendar.timetable(tx.conn, at, team_id)
     version = timetable.at(at)
     target = version.hours.target(channel)

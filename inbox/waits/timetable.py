@@ -34,6 +34,10 @@ class Timetable:
             raise LookupError("A desk needs opening hours before anybody can wait.")
         self._versions = found
 
+    @property
+    def versions(self) -> Sequence[Version]:
+        return self._versions
+
     def at(self, moment: datetime) -> Version:
         return next((v for v in reversed(self._versions) if v.valid_from <= moment), self._versions[0])
 

@@ -1,0 +1,1 @@
+"""The history of a desk as lines of JSON, in and out: see docs/event-log.md."""

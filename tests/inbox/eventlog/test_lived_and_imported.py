@@ -1,0 +1,58 @@
+"""A log that is imported gives the ledger of a desk that lived through it: every wait, every line, to the second."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from inbox.clock import ManualClock
+from inbox.eventlog.importing import Log, import_events
+from inbox.store.database import open_database
+from tests.inbox.eventlog.logs import RandomLog, day, log_of
+from tests.support.lived import LivedDesk, ledger_of, names_of_imported
+from tests.support.stores import PostgresServer, SqliteTemplate
+
+DST = (87, 88, 297, 298)  # days around the two nights in which Europe's clocks are changed
+
+
+async def lived(url: str, log: Log) -> dict[str, list[Any]]:
+    clock = ManualClock(min(line.known_at for line in log.lines))
+    db = open_database(url, now=clock.now, durable={})
+    try:
+        desk = LivedDesk(db, clock)
+        await desk.live(log.lines)
+        names = {int(begun.id): name for name, begun in desk.begun.items() if begun.id is not None}
+        return await db.read(ledger_of, names)
+    finally:
+        await db.close()
+
+
+async def imported(url: str, log: Log) -> dict[str, list[Any]]:
+    clock = ManualClock(max(line.known_at for line in log.lines))
+    db = open_database(url, now=clock.now, durable={})
+    try:
+        await db.write(import_events, log)
+        return await db.read(ledger_of, await db.read(names_of_imported))
+    finally:
+        await db.close()
+
+
+def same(store: SqliteTemplate | PostgresServer, log: Log) -> None:
+    urls = store.copy(), store.copy()
+    try:
+        first, second = asyncio.run(lived(urls[0], log)), asyncio.run(imported(urls[1], log))
+    finally:
+        for url in urls:
+            store.drop(url)
+    for name in first.keys() | second.keys():
+        assert second.get(name) == first.get(name), name
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32), begins=st.sampled_from([*DST, *range(300)]), conversations=st.integers(1, 4))
+def test_any_history(sqlite_template: SqliteTemplate, seed: int, begins: int, conversations: int) -> None:
+    drawn = RandomLog(seed, day(begins), 1.5).drawn(conversations)
+    same(sqlite_template, log_of(drawn))
