@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from inbox.words import N_
 
 _MEANINGS: Mapping[str, str] = {
+    "forwarded": N_("An operator forwarded it: the customer did not write to the desk."),
     # What became of an arrival
     "copy": N_("A second copy of a mail the desk has already."),
     "own_copy": N_("A copy of a mail the desk has sent."),

@@ -18,6 +18,7 @@ from channels.email.record import (
     AddressData,
     Appointment,
     AppointmentData,
+    BroughtByData,
     Folds,
     InboundMail,
     MachineKind,
@@ -35,7 +36,7 @@ from inbox.errors import BadInput
 from inbox.mail_ids import KnownMail
 from inbox.mail_stops import StopReason, Wish
 from inbox.mail_trust import is_doubtful
-from inbox.people import contacts
+from inbox.people import contacts, operators
 from inbox.people.contacts import AddressLine, Sender
 from inbox.receive import History, Incoming, receive
 from inbox.store import arrivals, attachments
@@ -79,6 +80,7 @@ class Understood:
     mail: InboundMail
     files: Sequence[StoredFile]
     authentication: Authentication | None = None  # None: nothing is known about its sender
+    brought_by: BroughtByData | None = None  # an operator forwarded it; `mail` is the customer's
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,65 @@ def _act(
         return _report(tx, mail, decision.conversation_id, decision.entry_id, now)
     if decision.outcome is Outcome.NEW and mail.machine is not None and mail.machine.kind in _ANSWERS_NOBODY:
         return Placed(ArrivalState.SET_ASIDE, f"{mail.machine.kind}: {mail.machine.reason}")
+    if history is None and (brought := _brought_in(tx.conn, understood, decision, own_addresses)) is not None:
+        outer, understood = own_id(mail), brought
+        placed = _receive(
+            tx, arrival_id, understood, decision, own_addresses, envelope_recipients, reopen_for, None, now
+        )
+        if placed.state is ArrivalState.PLACED and placed.conversation_id is not None:
+            mail_ids.register(
+                tx, outer, placed.conversation_id, entry_id=placed.entry_id, ours=False, digest=mail.digest
+            )
+        return placed
     return _receive(tx, arrival_id, understood, decision, own_addresses, envelope_recipients, reopen_for, history, now)
+
+
+def _brought_in(
+    conn: Connection, understood: Understood, decision: Decision, own_addresses: Collection[str]
+) -> Understood | None:
+    """A customer's mail that an operator forwarded to the desk, as if the customer had written to it.
+
+    Only from an operator's own address, whose sender is not in doubt, and never somebody of ours as the customer.
+    """
+    mail = understood.mail
+    inner = mail.forwarded
+    if inner is None or decision.outcome is not Outcome.NEW or mail.machine is not None:
+        return None
+    if without_plus(inner.author.folded) in own_addresses or inner.author.folded == mail.author.folded:
+        return None
+    if _doubts(conn, understood, decision, own_addresses):
+        return None
+    operator = operators.by_email(conn, mail.author.address)
+    if operator is None:
+        return None
+    ours = tuple(one for one in (*mail.to, *mail.cc) if without_plus(one.folded) in own_addresses)
+    return replace(
+        understood,
+        mail=replace(
+            mail,
+            message_id=inner.message_id,
+            author=inner.author,
+            sender=None,
+            reply_to=(),
+            to=ours,
+            cc=(),
+            return_path=None,
+            subject=inner.subject,
+            date=inner.date,
+            in_reply_to=inner.in_reply_to,
+            references=inner.references,
+            thread_root="",
+            thread_topic="",
+            language=inner.language,
+            text=inner.text,
+            folds=Folds(),
+            html=inner.html,
+            remote_images=inner.remote_images,
+            silence="forwarded",
+        ),
+        authentication=None,
+        brought_by={"name": operator[0].name, "address": mail.author.address, "cover": inner.cover},
+    )
 
 
 def _receive(
@@ -224,6 +284,8 @@ def _receive(
     support = _support_address(mail, own_addresses, envelope_recipients)
     data = mail_data(mail, understood.files)
     data["support_address"] = support
+    if understood.brought_by is not None:
+        data["brought_by"] = understood.brought_by
     if decision.stranger:
         data["stranger"] = True
     if decision.named_other is not None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from hashlib import sha256
 from html import escape, unescape
 from urllib.parse import unquote
 
 import structlog
 
-from channels.email import limits, thread_index
+from channels.email import forwarded, limits, thread_index
 from channels.email.addresses import MailAddress, address_list, first_address, fold
 from channels.email.content import Content, read_content, undecoded
 from channels.email.headers import Headers, message_ids, moment, split_head
@@ -47,10 +48,19 @@ _SOURCE = re.compile(
 def parse(raw: bytes, *, own_addresses: Collection[str] = (), return_path: str | None = None) -> InboundMail:
     """`own_addresses` folded; `return_path` from the SMTP envelope where there was one ("" is the empty sender)."""
     try:
-        return _parse(raw, own_addresses, return_path)
+        return _with_forwarded(_parse(raw, own_addresses, return_path), own_addresses)
     except Exception:
         log.exception("mail could not be understood", size_bytes=len(raw))
         return unreadable(raw, return_path)
+
+
+def _with_forwarded(mail: InboundMail, own_addresses: Collection[str]) -> InboundMail:
+    """A mail among its files is read as well; what lies in that one is not."""
+    inner = forwarded.attached_mails(mail.attachments)
+    if len(inner) != 1 and not is_forward(mail.subject):
+        return mail
+    read = [_parse(one, own_addresses, None) for one in inner] if len(inner) == 1 else []
+    return replace(mail, forwarded=forwarded.find(mail, read))
 
 
 def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) -> InboundMail:

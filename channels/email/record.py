@@ -133,6 +133,23 @@ class Folds:
 
 
 @dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A mail inside a mail. `cover` is what the one who forwards it wrote above; ids only where it was attached."""
+
+    author: MailAddress
+    subject: str
+    text: str
+    html: str | None  # of the whole mail where the other is part of it
+    date: datetime | None
+    message_id: str
+    references: tuple[str, ...]
+    in_reply_to: tuple[str, ...]
+    language: str | None
+    cover: str
+    remote_images: int
+
+
+@dataclass(frozen=True, slots=True)
 class InboundMail:
     """One mail, understood. Every field has a value whatever came in; `notes` are stable words about oddities."""
 
@@ -168,6 +185,7 @@ class InboundMail:
     notes: tuple[str, ...]
     thread_index: str = ""  # base64, whole
     desk_id: str = ""  # a copy of our own mail names the id it left the desk with, whatever it is called now
+    forwarded: Forwarded | None = None
 
     @property
     def new_text(self) -> str:
@@ -178,6 +196,12 @@ class InboundMail:
 class AddressData(TypedDict):
     name: str
     address: str
+
+
+class BroughtByData(TypedDict):
+    name: str
+    address: str
+    cover: str  # what they wrote above it: for the desk only
 
 
 class ReportData(TypedDict):
@@ -242,6 +266,7 @@ class MailData(TypedDict):
     notes: NotRequired[list[str]]
     stranger: NotRequired[bool]  # joined with one of our ids, was no participant
     continues: NotRequired[int]  # a conversation closed too long ago to be reopened by this mail
+    brought_by: NotRequired[BroughtByData]  # the operator who forwarded this mail to the desk
     named_other: NotRequired[int]  # a conversation this mail's ids name and which its author may not join
     subject_changed: NotRequired[str]  # the conversation's subject, when this mail has another
     authentication: NotRequired[AuthenticationData]

@@ -43,6 +43,16 @@ def is_forward(subject: str) -> bool:
     return found is not None and found["word"].casefold() in _FORWARDS
 
 
+def without_forward(subject: str) -> str:
+    """The subject of the mail that was forwarded."""
+    for _ in range(_MOST):
+        found = _PREFIX.match(subject)
+        if found is None or found["word"].casefold() not in _FORWARDS:
+            break
+        subject = subject[found.end() :]
+    return subject
+
+
 def for_reply(subject: str) -> str:
     """Unchanged, with "Re: " only where no reply prefix of any language stands."""
     return subject if is_reply(subject) else f"Re: {subject}".rstrip()
