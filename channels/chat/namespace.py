@@ -283,6 +283,8 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
 
     async def _contact(self, sid: str, window: Connected, data: Mapping[str, Any]) -> dict[str, Any]:
         who = wire.contact(data, window.site.country)
+        if not who.lines and not who.name:
+            raise BadInput("email", N_("Write your mail address."))
         now = self._clock.now()
         sender = Sender(visitor_line(window.visitor), who.name, claimed=tuple(who.lines))
         await self._db.write(visitors.give_contact, sender, window.conversation_id, now=now)

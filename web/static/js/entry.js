@@ -64,6 +64,8 @@ function Bubble({ entry, kind, icon, aside }) {
     <${Head} entry=${entry} icon=${icon} aside=${aside} />
     <div class="bubble">
       ${mail?.suspicious && html`<${Doubt} entry=${entry} mail=${mail} />`}
+      ${entry.data.continues_chat && html`<p class="went-on"><${Icon} name="chat" /><span>${t("The visitor had left the chat: what they had not read went out by mail.")}</span></p>`}
+      ${entry.data.in_widget && entry.kind === "message" && html`<p class="went-on"><${Icon} name="chat" /><span>${t("Answers what went out by mail; the visitor sees it in the chat too.")}</span></p>`}
       ${mail && html`<${MailHead} entry=${entry} mail=${mail} />`}
       ${entry.data.block?.on_top && html`<${PointsShown} block=${entry.data.block} />`}
       <${Words} entry=${entry} />
@@ -91,6 +93,8 @@ function MailHead({ entry, mail }) {
     ${mail.subject && html`<strong>${mail.subject}</strong>`}
     <span>${[to && t("To %(names)s", { names: to }), cc && t("Cc %(names)s", { names: cc })].filter(Boolean).join(" · ")}</span>
     ${mail.stranger && html`<span>${t("Was not part of this conversation before: gets no answers unless you add them.")}</span>`}
+    ${mail.brought_by && html`<span class="mail-hint"><${Icon} name="right" /><span>${t("%(name)s forwarded this mail to the desk. Answers go to its author.", { name: mail.brought_by.name || mail.brought_by.address })}</span></span>
+      ${mail.brought_by.cover && html`<details class="quote"><summary>${t("What stood above it")}</summary><div dir="auto">${mail.brought_by.cover}</div></details>`}`}
     ${mail.subject_changed && html`<span class="mail-hint"><${Icon} name="split" /><span>${t("The subject was changed; before it was “%(subject)s”.", { subject: mail.subject_changed })}</span>
       ${splittable(entry) && html`<button type="button" class="link-button" onClick=${() => void split({ mail: entry.id })}>${t("Split into a new conversation")}</button>`}</span>`}
     <${MailHints} mail=${mail} />
@@ -427,6 +431,9 @@ export function statusWords(entry) {
     case "forwarded": return t("%(name)s forwarded entry %(n)s to %(to)s", { name, n: d.number, to: (d.to ?? []).join(", ") });
     case "delivery_failed": return t("An answer could not be delivered: the wait runs again");
     case "answer_by": return d.channel === "email" ? t("The customer wants the answer by e-mail") : d.channel === "phone" ? t("The customer wants to be called") : t("The customer waits in the chat");
+    case "chat_unread": return d.why === "no_address" ? t("The visitor left before reading the answer, and gave no mail address")
+      : d.why === "address_fails" ? t("The visitor left before reading the answer, and mail to the address they gave does not arrive")
+      : t("The visitor left before reading the answer, and no mail can be sent");
     case "visitor_left": case "left": return t("The customer left the chat");
     case "callback_asked": return t("Call back wanted");
     case "callback_taken": return t("%(name)s took the call back", { name });

@@ -6,10 +6,10 @@ import { Line } from "./rt.js";
  * @typedef {{ name: string, media_type: string, size_bytes: number, url: string }} Attached
  * @typedef {{
  *   number: number, author: "you" | "operator" | "desk", author_name: string, text: string, at: string,
- *   id: string | null, attachments: Attached[],
+ *   id: string | null, attachments: Attached[], by_mail?: boolean,
  * }} Entry
  * @typedef {{ id: string, text: string, attachments: number[], names: string[], error?: string }} Pending
- * @typedef {"home" | "wait" | "chat" | "away" | "mail" | "call" | "done"} State
+ * @typedef {"home" | "wait" | "chat" | "away" | "mail" | "keep" | "call" | "done"} State
  */
 
 const page = JSON.parse(document.getElementById("page")?.textContent || "{}");
@@ -68,6 +68,8 @@ const me = {
   closed: false,
   joined: "",
   reachable: false,
+  goesOnByMail: false, // what is unread after leaving is sent to the visitor's address
+  mailTo: "",
   /** @type {string | null} */ answerBy: null,
   /** @type {{place: number, words: string, other_ways: boolean} | null} */ queue: null,
   waitingSince: 0,
@@ -88,6 +90,7 @@ const parts = {
   /** @type {HTMLElement | null} */ log: null,
   /** @type {HTMLElement | null} */ card: null,
   /** @type {HTMLElement | null} */ typing: null,
+  /** @type {HTMLElement | null} */ leaving: null,
 };
 
 /** @param {Record<string, unknown>} message */
@@ -137,10 +140,12 @@ const heard = {
     host({ vuoro: "token", token: data.token });
     me.mode = data.mode.mode;
     me.opens = data.mode.opens_at;
+    me.goesOnByMail = !!data.goes_on_by_mail;
     const conversation = data.conversation;
     if (conversation) {
       for (const entry of conversation.entries) hear(entry, true);
       me.talking = true;
+      me.mailTo = conversation.mail_to || "";
       me.read = Math.max(me.read, conversation.seen);
       stand(conversation);
       if (first || me.state === "home" || me.state === "away") go(talkingState());
@@ -295,7 +300,7 @@ function go(state, text = "") {
   const focused = document.activeElement?.id;
   me.state = state;
   if (!same) {
-    parts.log = parts.card = parts.typing = null;
+    parts.log = parts.card = parts.typing = parts.leaving = null;
     parts.main.replaceChildren(...screens[state](kept));
     parts.main.className = state;
     if (me.shown && (focused || document.activeElement === document.body)) focusFirst(focused);
@@ -322,6 +327,7 @@ function draw() {
   parts.line.textContent = me.greeted ? lineOfHead() : t("Connecting");
   if (parts.card) parts.card.replaceChildren(...cardOfWait());
   if (parts.log) drawLog(parts.log);
+  if (parts.leaving) drawLeaving(parts.leaving);
   look();
 }
 
@@ -336,6 +342,17 @@ function look() {
   let unread = 0;
   for (const entry of me.entries.values()) if (entry.author === "operator" && entry.number > me.seen) unread++;
   host({ vuoro: "unread", n: unread });
+}
+
+/** Where the answer goes when the visitor leaves before reading it. @param {HTMLElement} place */
+function drawLeaving(place) {
+  const said = !me.goesOnByMail || me.closed || me.answerBy ? "" : me.mailTo ? `to ${me.mailTo}` : "ask";
+  if (place.dataset.said === said) return;
+  place.dataset.said = said;
+  place.hidden = !said;
+  place.replaceChildren(...(said === "ask"
+    ? [t("Leaving soon?"), " ", h("button", { type: "button", className: "link", onclick: () => go("keep") }, t("Get the answer by e-mail"))]
+    : said ? [t("If you leave, unread answers come to %(address)s by e-mail.", { address: me.mailTo })] : []));
 }
 
 /** @param {HTMLElement} log */
@@ -379,7 +396,7 @@ function drawLog(log) {
 function drawEntry(entry, key, again) {
   const name = entry.author === "you" ? t("You") : entry.author_name || page.name;
   return h("li", { className: `${entry.author}${again ? " again" : ""}`, "data-key": key },
-    h("p", { className: "who" }, `${name} `, h("time", { dateTime: entry.at }, when(entry.at))),
+    h("p", { className: "who" }, `${name} `, h("time", { dateTime: entry.at }, when(entry.at)), entry.by_mail && ` · ${t("by e-mail")}`),
     entry.text && h("p", { className: "text" }, ...linked(entry.text)),
     ...entry.attachments.map((file) => file.url
       ? h("a", { className: "file", href: file.url, download: file.name }, file.name)
@@ -550,6 +567,21 @@ const screens = {
     back(),
   ],
 
+  keep: () => [
+    h("h1", null, t("If you leave before the answer")),
+    h("p", null, t("What you have not read is sent to this address a few minutes after you leave. You can go on here at any time.")),
+    form("contact", () => ({ email: field("email") }), (said) => {
+      me.reachable = true;
+      me.mailTo = said.mail_to || "";
+      go(talkingState());
+      announce(t("If you leave, unread answers come to %(address)s by e-mail.", { address: me.mailTo }));
+    },
+      ...input("email", t("E-mail"), { type: "email", autocomplete: "email", required: true, maxLength: 320 }),
+      h("button", { className: "first" }, t("Save"))),
+    personal(),
+    back(),
+  ],
+
   call: () => {
     const select = h("select", { id: "slot" }, h("option", { value: "" }, t("As soon as possible")));
     line.ask("slots", {}).then((said) => {
@@ -632,9 +664,11 @@ function talk(kept) {
   });
   parts.log = h("ol", { className: "log" });
   parts.typing = h("p", { className: "typing" });
+  parts.leaving = h("p", { className: "small leaving", hidden: true });
   return [
     h("div", { role: "log", "aria-label": t("Conversation"), className: "logged" }, /** @type {Node} */ (parts.log)),
     /** @type {Node} */ (parts.typing),
+    /** @type {Node} */ (parts.leaving),
     h("form", { className: "composer", onsubmit: (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
       const text = message.value.trim();
