@@ -36,7 +36,16 @@ SHOP = "https://shop.example"
 class Program:
     """`vuoro serve` with all three channels on free ports. `start` may be called again after `kill`."""
 
-    def __init__(self, folder: Path, store_url: str, *, outgoing_port: int | None = None, redis_url: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store_url: str,
+        *,
+        outgoing_port: int | None = None,
+        redis_url: str = "",
+        mailbox: tuple[int, str, str] | None = None,
+    ) -> None:
+        """`mailbox`: port, user and password of one on this machine that is watched over IMAP."""
         self.folder, self.store_url = folder, store_url
         self.port, self.smtp_port, self.lmtp_port = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -44,6 +53,12 @@ class Program:
         self._process: subprocess.Popen[bytes] | None = None
         outgoing = (
             f'[email.outgoing]\nhost = "127.0.0.1"\nport = {outgoing_port}\ntls = "none"\n' if outgoing_port else ""
+        )
+        imap = (
+            '[[email.mailboxes]]\nname = "support"\nhost = "127.0.0.1"\nport = {}\ntls = "none"\n'
+            'username = "{}"\npassword = {{ value = "{}" }}\n'.format(*mailbox)
+            if mailbox
+            else ""
         )
         self.config = folder / "config.toml"
         self.config.write_text(f"""
@@ -73,6 +88,8 @@ smtp_port = {self.smtp_port}
 lmtp_port = {self.lmtp_port}
 
 {outgoing}
+
+{imap}
 
 [[phone.sources]]
 name = "pbx"
@@ -278,8 +295,42 @@ class Operator:
         )
         return written
 
+    async def screen(self) -> Watched:
+        """The live line of this operator's screen."""
+        cookies = "; ".join(f"{cookie.key}={cookie.value}" for cookie in self._http.cookie_jar)
+        return await Watched.connect(self._url, {"Cookie": cookies, "Origin": self._url})
+
     async def leave(self) -> None:
         await self._http.close()
+
+
+class Watched:
+    """An operator's screen: the rows of the queue as they are pushed."""
+
+    def __init__(self, client: socketio.AsyncClient) -> None:
+        self._client = client
+        self._subjects: dict[str, asyncio.Future[float]] = {}
+
+    @classmethod
+    async def connect(cls, url: str, headers: Mapping[str, str]) -> Watched:
+        screen = cls(socketio.AsyncClient(reconnection=False))
+        screen._client.on("rows", screen._on_rows, namespace="/desk")
+        await screen._client.connect(url, headers=headers, namespaces=["/desk"], transports=["websocket"])
+        await screen._client.call("hello", {"version_of_client": "test"}, namespace="/desk", timeout=10)
+        return screen
+
+    def awaits(self, subject: str) -> asyncio.Future[float]:
+        """When (on the loop's clock) a row with this subject is pushed."""
+        return self._subjects.setdefault(subject, asyncio.get_running_loop().create_future())
+
+    def _on_rows(self, data: Mapping[str, Any]) -> None:
+        for row in data["rows"]:
+            seen = self.awaits(str(row["subject"]))
+            if not seen.done():
+                seen.set_result(asyncio.get_running_loop().time())
+
+    async def leave(self) -> None:
+        await self._client.disconnect()
 
 
 def rows_of(path: str, sql: str) -> list[Any]:
