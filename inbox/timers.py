@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from sqlalchemy import Connection
@@ -17,15 +17,11 @@ from inbox import callback_timers, handoff, lifecycle, visitor_leaving
 from inbox.clock import Clock
 from inbox.events import AnyEvent, MessageReceived
 from inbox.people import handling
-from inbox.store.database import Database
+from inbox.store.database import SHARED_SLEEP, Database, longest_sleep
 from inbox.store.transaction import Transaction
 from inbox.waits import ledger
 
 log = structlog.get_logger(__name__)
-
-LONGEST_SLEEP = timedelta(minutes=1)
-SHARED_SLEEP = timedelta(seconds=1)
-"""Where several processes share a database, another one's due times are looked for this often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +89,7 @@ class Watcher:
         return fired
 
     async def run(self) -> None:
-        longest = SHARED_SLEEP if self._db.several_processes else LONGEST_SLEEP
+        longest = longest_sleep(self._db)
         while True:
             due = await self.fire()
             limit = self._clock.now() + longest

@@ -26,7 +26,7 @@ from inbox.mail_stops import UnsubscribeLinks
 from inbox.store import arrivals
 from inbox.store.arrivals import ArrivalRecord
 from inbox.store.attachments import AttachmentFolder
-from inbox.store.database import Database
+from inbox.store.database import Database, longest_sleep
 
 log = structlog.get_logger(__name__)
 
@@ -35,8 +35,6 @@ AT_ONCE = 32
 LETS_OTHERS_PASS_SECONDS = 1.0
 GIVES_UP_SECONDS = 600.0
 """Far beyond what `readers` allows one mail, so that only a queue of hostile ones comes near."""
-LONGEST_SLEEP = timedelta(minutes=1)
-SHARED_SLEEP = timedelta(seconds=1)
 AFTER_TROUBLE = timedelta(seconds=2)
 
 
@@ -97,7 +95,7 @@ class IntakeWorker:
             self._woken.set()
 
     async def run(self) -> None:
-        longest = SHARED_SLEEP if self._db.several_processes else LONGEST_SLEEP
+        longest = longest_sleep(self._db)
         while True:
             self._woken.clear()
             pause = longest

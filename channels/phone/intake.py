@@ -19,7 +19,7 @@ from inbox.errors import BadInput
 from inbox.events import AnyEvent, ArrivalKept
 from inbox.store import arrivals
 from inbox.store.arrivals import ArrivalRecord
-from inbox.store.database import Database
+from inbox.store.database import Database, longest_sleep
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import ArrivalId, ArrivalState
 from inbox.words import N_
@@ -28,8 +28,6 @@ log = structlog.get_logger(__name__)
 
 PREFIX = "phone:"
 AT_ONCE = 50
-LONGEST_SLEEP = timedelta(minutes=1)
-SHARED_SLEEP = timedelta(seconds=1)
 AFTER_TROUBLE = timedelta(seconds=2)
 
 UNKNOWN_TYPE = N_("The type of this event is not known to this version.")
@@ -54,7 +52,7 @@ class Intake:
             yield
 
     async def run(self) -> None:
-        longest = SHARED_SLEEP if self._db.several_processes else LONGEST_SLEEP
+        longest = longest_sleep(self._db)
         while True:
             self._woken.clear()
             pause = longest

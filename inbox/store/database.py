@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -45,6 +45,16 @@ POSTGRES_TRIES = 4
 """A use case lost to a deadlock, a serialisation failure or a concurrent insert of the same key is run again."""
 
 RETRIED_SQLSTATES = {"40001", "40P01"}
+
+
+LONGEST_SLEEP = timedelta(minutes=1)
+SHARED_SLEEP = timedelta(seconds=1)
+"""Where several processes share a database, what another one has left to do is looked for this often."""
+
+
+def longest_sleep(db: Database) -> timedelta:
+    """How long a worker may sleep that is woken by the commits of its own process."""
+    return SHARED_SLEEP if db.several_processes else LONGEST_SLEEP
 
 
 class Database(Protocol):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from datetime import timedelta
 
 import structlog
 
 from inbox.clock import Clock
 from inbox.events import AnyEvent
 from inbox.store import outbox
-from inbox.store.database import Database
+from inbox.store.database import Database, longest_sleep
 from inbox.store.outbox import Job
 
 log = structlog.get_logger(__name__)
@@ -20,8 +19,6 @@ Handle = Callable[[Job], Awaitable[None]]
 """Does the work and settles the row (outbox.done or outbox.failed). What it raises is a failure worth retrying."""
 
 AT_ONCE = 8
-LONGEST_SLEEP = timedelta(minutes=1)
-SHARED_SLEEP = timedelta(seconds=1)
 
 
 class OutboxWorker:
@@ -65,7 +62,7 @@ class OutboxWorker:
         return handled
 
     async def run(self) -> None:
-        longest = SHARED_SLEEP if self._db.several_processes else LONGEST_SLEEP
+        longest = longest_sleep(self._db)
         while True:
             self._woken.clear()
             due = await self._db.read(outbox.next_at, self._handler)
