@@ -163,12 +163,16 @@ def _callers(
 ) -> tuple[int, int, float]:
     """Callers who hung up, with how long it rang; and the waits of those whose call was taken."""
     rang = type_coerce(Call.ended_at, BigInteger) - type_coerce(Call.started_at, BigInteger)
-    missed = select(func.count(), func.sum(rang)).where(
-        Call.direction == Direction.INBOUND,
-        Call.started_at >= since,
-        Call.started_at < until,
-        Call.rank < ANSWERED,
-        Call.ended_at.is_not(None),
+    missed = (
+        select(func.count(), func.sum(rang))
+        .select_from(Call)
+        .where(
+            Call.direction == Direction.INBOUND,
+            Call.started_at >= since,
+            Call.started_at < until,
+            Call.rank < ANSWERED,
+            Call.ended_at.is_not(None),
+        )
     )
     if team_id is not None:
         missed = missed.join(Conversation, Conversation.id == Call.conversation_id).where(
@@ -189,8 +193,12 @@ def _visitors(past: Past) -> tuple[int, int, float]:
 
 def backlog(conn: Connection, team_id: TeamId | None, *, now: datetime) -> tuple[int, int]:
     """Mails and callbacks that wait to be done."""
-    mails = select(func.count()).where(Wait.ended_at.is_(None), Wait.channel == ChannelKind.EMAIL)
-    callbacks = select(func.count()).where(Callback.state.in_(OPEN_CALLBACK_STATES), Callback.due_at <= now)
+    mails = select(func.count()).select_from(Wait).where(Wait.ended_at.is_(None), Wait.channel == ChannelKind.EMAIL)
+    callbacks = (
+        select(func.count())
+        .select_from(Callback)
+        .where(Callback.state.in_(OPEN_CALLBACK_STATES), Callback.due_at <= now)
+    )
     if team_id is not None:
         mails = mails.where(Wait.team_id == team_id)
         callbacks = callbacks.join(Conversation, Conversation.id == Callback.conversation_id).where(
