@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -42,6 +42,7 @@ from inbox.words import N_, Words
 
 MAX_FIELD_CHARS = 10_000
 MAX_STEPS = 20
+CALL = N_("thank you for the call on %(day)s. This is what we talked about.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +101,47 @@ def draft_summary(
         seen=conversation.last_number,
         starts_thread=starts_thread,
         subject=words.say(chosen, N_("Our telephone call on %(day)s"), day=day) if starts_thread else "",
-        text=_text(words, chosen, form, contact.name, day, operator),
+        text=_text(words, chosen, form, contact.name, day, operator, CALL),
         language=chosen,
         to=_mail_addresses(conn, callback.contact_id),
+    )
+
+
+def draft_meeting(
+    conn: Connection,
+    conversation_id: ConversationId,
+    form: WrapUp,
+    *,
+    on: date,
+    operator_id: OperatorId,
+    words: Words,
+    language: str,
+) -> SummaryDraft:
+    """The same after a meeting, from any conversation; it is sent as an ordinary answer. Raises NotFound."""
+    _check(form)
+    found = conn.execute(
+        select(Conversation.contact_id, Contact.name, Contact.language)
+        .join(Contact, Contact.id == Conversation.contact_id)
+        .where(Conversation.id == conversation_id)
+    ).first()
+    if found is None:
+        raise NotFound
+    target, starts_thread = _thread(conn, conversation_id, found.contact_id)
+    conversation = conn.execute(
+        select(Conversation.language, Conversation.last_number, Conversation.subject).where(Conversation.id == target)
+    ).one()
+    chosen = words.choose(found.language, conversation.language, language)
+    day = format_date(on, "long", locale=chosen)
+    operator = conn.execute(select(Operator.name).where(Operator.id == operator_id)).scalar() or ""
+    intro = N_("thank you for the meeting on %(day)s. This is what we talked about.")
+    return SummaryDraft(
+        conversation_id=target,
+        seen=conversation.last_number,
+        starts_thread=starts_thread,
+        subject="",
+        text=_text(words, chosen, form, found.name, day, operator, intro),
+        language=chosen,
+        to=_mail_addresses(conn, found.contact_id),
     )
 
 
@@ -119,6 +158,8 @@ def send_summary(
     subject: str = "",
     recipients: Recipients | None = None,
     even_so: bool = False,
+    to_failing: bool = False,
+    hold: timedelta = timedelta(),
 ) -> Written:
     """Send the mail and settle the callback. A second time returns the first result.
 
@@ -147,6 +188,9 @@ def send_summary(
             channel=ChannelKind.EMAIL,
             recipients=recipients,
             even_so=even_so,
+            to_failing=to_failing,
+            hold=hold,
+            data={"summary": {"callback": callback_id, "form": _plain(form), "subject": subject, "seen": seen}},
         ),
         addressings=addressings,
         now=now,
@@ -259,12 +303,12 @@ def _mail_addresses(conn: Connection, contact_id: int) -> list[str]:
     )
 
 
-def _text(words: Words, language: str, form: WrapUp, name: str, day: str, operator: str) -> str:
+def _text(words: Words, language: str, form: WrapUp, name: str, day: str, operator: str, intro: str) -> str:
     def said(message: str, **values: object) -> str:
         return words.say(language, message, **values)
 
     parts = [said(N_("Hello %(name)s,"), name=name) if name else said(N_("Hello,"))]
-    parts.append(said(N_("thank you for the call on %(day)s. This is what we talked about."), day=day))
+    parts.append(said(intro, day=day))
     if form.asked.strip():
         parts.append(said(N_("What you asked:")) + "\n" + form.asked.strip())
     if form.agreed.strip():

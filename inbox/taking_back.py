@@ -12,12 +12,12 @@ from sqlalchemy import Row, delete, insert, select, update
 from inbox import resolutions
 from inbox.deliveries import HANDLER
 from inbox.errors import AlreadySettled, NotAllowed, NotFound
-from inbox.events import ConversationChanged, EntryAdded
+from inbox.events import CallbackChanged, ConversationChanged, EntryAdded
 from inbox.store import outbox
-from inbox.store.models import Attachment, Conversation, Draft, Entry
+from inbox.store.models import Attachment, Callback, Conversation, Draft, Entry
 from inbox.store.transaction import Transaction
 from inbox.timeline import locked
-from inbox.vocabulary import ConversationId, EntryId, EntryKind, OperatorId, Status
+from inbox.vocabulary import CallbackId, CallbackState, ConversationId, EntryId, EntryKind, OperatorId, Status
 from inbox.waits import ledger
 from inbox.words import N_
 
@@ -62,6 +62,7 @@ def take_back(tx: Transaction, entry_id: EntryId, *, by: OperatorId, now: dateti
             channel=None,
         )
     )
+    _reopen_summary(tx, entry.data)
     ran_again = ledger.run_again(tx, conversation_id, entry_id, at=now, why="taken_back") is not None
     _restore(tx, conversation, entry, ran_again=ran_again)
     tx.record(EntryAdded(conversation_id, entry_id, entry.number))
@@ -97,6 +98,21 @@ def _restore(tx: Transaction, conversation: Row[Any], entry: Row[Any], *, ran_ag
     )
 
 
+def _reopen_summary(tx: Transaction, data: Mapping[str, Any]) -> None:
+    """The summary of a call is due again when it was taken back."""
+    summary = data.get("summary")
+    if summary is None:
+        return
+    changed = tx.conn.execute(
+        update(Callback)
+        .where(Callback.id == summary["callback"], Callback.state == CallbackState.DONE)
+        .values(state=CallbackState.WRAP_UP, settled_at=None, summary={})
+        .returning(Callback.conversation_id)
+    ).first()
+    if changed is not None:
+        tx.record(CallbackChanged(ConversationId(changed.conversation_id), CallbackId(summary["callback"])))
+
+
 def _files_freed(tx: Transaction, entry_id: EntryId) -> list[dict[str, Any]]:
     rows = tx.conn.execute(
         update(Attachment)
@@ -112,7 +128,13 @@ def _draft_data(data: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> 
     recipients = None
     if mail is not None:
         recipients = {field: [shown(one) for one in mail[field]] for field in ("to", "cc")}
-    return {"recipients": recipients, "attachments": list(files), "block": data.get("block"), "seen": 0}
+    return {
+        "recipients": recipients,
+        "attachments": list(files),
+        "block": data.get("block"),
+        "seen": 0,
+        "summary": data.get("summary"),
+    }
 
 
 def shown(one: Mapping[str, str]) -> str:

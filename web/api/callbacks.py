@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from inbox import callback_list, callbacks
 from inbox.errors import BadInput, CannotReach
 from inbox.people import telephone
-from inbox.reply import Addressings, Recipients
-from inbox.summary import NextStep, SummaryDraft, WrapUp, draft_summary, send_summary, waive_summary
+from inbox.reply import UNDO, Addressings, Recipients
+from inbox.summary import NextStep, SummaryDraft, WrapUp, draft_meeting, draft_summary, send_summary, waive_summary
 from inbox.vocabulary import (
     OPEN_CALLBACK_STATES,
     AttemptOutcome,
@@ -82,6 +82,8 @@ class Summary(Form):
     subject: str = Field("", max_length=1000)
     recipients: ChosenRecipients | None = None
     even_so: bool = False
+    to_failing: bool = False
+    undo: bool = False
 
 
 @routes.get("/api/callbacks")
@@ -196,10 +198,31 @@ async def send(request: web.Request) -> web.Response:
         subject=wanted.subject,
         recipients=wanted.recipients.chosen() if wanted.recipients is not None else None,
         even_so=wanted.even_so,
+        to_failing=wanted.to_failing,
+        hold=UNDO if wanted.undo else timedelta(),
         addressings=request.app[ADDRESSINGS],
         now=now(request),
     )
     return answer(written)
+
+
+class Meeting(Form):
+    on: date
+
+
+@routes.post("/api/conversations/{id}/summary/draft")
+async def draft_of_meeting(request: web.Request) -> web.Response:
+    form, asking = await body(request, Meeting), operator(request)
+    found = await request.app[DB].read(
+        draft_meeting,
+        path_id(request),
+        form.wrap_up(),
+        on=form.on,
+        operator_id=asking.id,
+        words=request.app[WORDS],
+        language=asking.language,
+    )
+    return answer({"draft": found})
 
 
 @routes.post("/api/callbacks/{id}/waive")

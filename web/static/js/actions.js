@@ -4,7 +4,7 @@ import { get, post, put, Refusal, words } from "./api.js";
 import { hasPoints, NO_POINTS } from "./drafts.js";
 import { loadQueue, onMoved, settleOffer, unwatch, watch } from "./live.js";
 import {
-  cardOpen, channel, conversation, cursor, dialog, drafts, focusComposer, found, letMove, list, nextAfter, pane, remember, rowOf, rows,
+  cardOpen, channel, conversation, cursor, dialog, drafts, focusComposer, found, lastSeen, letMove, list, nextAfter, pane, remember, rowOf, rows,
   searching, serverNow, tab, takeEntries, takeRows, tellTime, toast, view, VIEWS, withDraft,
 } from "./state.js";
 import { page, t } from "./words.js";
@@ -386,8 +386,8 @@ export const points = (block) => (hasPoints(block) ? { .../** @type {import("./d
 function intoComposer({ conversation_id: id, text, data }) {
   const held = drafts.get(id, "reply");
   drafts.set(id, "reply", {
-    ...held, text: held.text.trim() && held.text !== text ? `${text}\n\n${held.text}` : text, recipients: data.recipients, block: data.block ? { ...NO_POINTS, ...data.block } : null,
-    attachments: [...data.attachments, ...held.attachments], seen: 0,
+    ...held, text: held.text.trim() && held.text !== text ? `${text}\n\n${held.text}` : text, recipients: data.recipients, block: data.block ? { ...NO_POINTS, ...data.block } : null, summary: data.summary ?? null,
+    attachments: [...data.attachments, ...held.attachments], seen: conversation.peek()?.id === id ? lastSeen(/** @type {Conversation} */ (conversation.peek())) : 0,
   });
   withDraft.value = drafts.conversations();
 }
@@ -417,8 +417,8 @@ export async function takeBack(entry) {
   return attempt(async () => {
     const { draft } = await post(`/entries/${entry.id}/take-back`);
     intoComposer(draft);
-    await showNews(draft.conversation_id, entry.number - 1);
     write("reply");
+    await showNews(draft.conversation_id, entry.number - 1);
   });
 }
 

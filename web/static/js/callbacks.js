@@ -1,6 +1,6 @@
 // Calling back: take it, dial, say what came of it, and write down what was agreed.
 import { html, useState } from "../vendor/ui.js";
-import { attempt, readAddressing, reload } from "./actions.js";
+import { attempt, openConversation, readAddressing, reload } from "./actions.js";
 import { newKey, post, words } from "./api.js";
 import { Countdown } from "./clock.js";
 import { Actions, Dialog, Icon } from "./controls.js";
@@ -81,9 +81,9 @@ const shut = () => {
   dialog.value = null;
 };
 
-/** What was asked and agreed becomes a mail in the customer's thread, shown in the composer, sent by a click. @param {{ callback: Callback }} props */
+/** What was asked and agreed becomes a mail in the customer's thread, shown in the composer, sent by a click. Without a callback: after a meeting. @param {{ callback?: Callback }} props */
 export function WrapUpDialog({ callback }) {
-  const [form, setForm] = useState({ asked: "", agreed: "", next_steps: "" });
+  const [form, setForm] = useState({ asked: "", agreed: "", next_steps: "", on: localInput(new Date()).slice(0, 10) });
   const [problem, setProblem] = useState("");
   const [busy, setBusy] = useState(false);
   const open = conversation.value;
@@ -93,6 +93,18 @@ export function WrapUpDialog({ callback }) {
     const steps = form.next_steps.split("\n").map((what) => what.trim()).filter(Boolean).map((what) => ({ what }));
     const body = { asked: form.asked, agreed: form.agreed, next_steps: steps };
     try {
+      if (!callback) {
+        const { draft: made } = await post(`/conversations/${open.id}/summary/draft`, { ...body, on: form.on });
+        shut();
+        if (made.conversation_id !== open.id) await openConversation(made.conversation_id);
+        const held = drafts.get(made.conversation_id, "reply");
+        drafts.set(made.conversation_id, "reply", { ...held, text: held.text.trim() ? `${made.text}\n\n${held.text}` : made.text, seen: made.seen });
+        withDraft.value = drafts.conversations();
+        tab.value = "reply";
+        focusComposer.value++;
+        toast(t("The mail is drafted: read it, then send it."));
+        return;
+      }
       const { draft: made, addressing } = await post(`/callbacks/${callback.id}/summary/draft`, body);
       const draft = drafts.get(open.id, "reply");
       drafts.set(open.id, "reply", {
@@ -110,10 +122,11 @@ export function WrapUpDialog({ callback }) {
     }
     setBusy(false);
   };
-  const field = (/** @type {keyof typeof form} */ name, /** @type {string} */ label, /** @type {string} */ hint) => html`<div class="field"><label for=${`wrap-${name}`}>${label}</label>
+  const field = (/** @type {"asked" | "agreed" | "next_steps"} */ name, /** @type {string} */ label, /** @type {string} */ hint) => html`<div class="field"><label for=${`wrap-${name}`}>${label}</label>
     <textarea id=${`wrap-${name}`} rows="2" placeholder=${hint} value=${form[name]} onInput=${(/** @type {any} */ event) => setForm({ ...form, [name]: event.target.value })}></textarea></div>`;
-  return html`<${Dialog} title=${t("After the call")} close=${shut} submit=${submit}>
+  return html`<${Dialog} title=${callback ? t("After the call") : t("After a meeting")} close=${shut} submit=${submit}>
     <p class="hint">${t("From this a mail is drafted into the customer's thread. Nothing is sent before you have read it.")}</p>
+    ${!callback && html`<div class="field"><label for="wrap-on">${t("Day of the meeting")}</label><input id="wrap-on" type="date" value=${form.on} onInput=${(/** @type {any} */ event) => setForm({ ...form, on: event.target.value })} /></div>`}
     ${field("asked", t("What was asked"), t("In the customer's words"))}
     ${field("agreed", t("What was agreed"), "")}
     ${field("next_steps", t("Next steps"), t("Who does what by when, one on each line"))}

@@ -4,6 +4,7 @@ import { cancelPlanned, leaving, putOff, send, sendPlanned, takeBack } from "./a
 import { upload, words } from "./api.js";
 import { Icon, Menu } from "./controls.js";
 import { isEmpty, NO_POINTS } from "./drafts.js";
+import { PointsShown } from "./entry.js";
 import { ariaKeys, caps, hint } from "./keys.js";
 import { writing } from "./live.js";
 import { Recipients } from "./recipients.js";
@@ -90,6 +91,7 @@ export function PlannedReplies({ open }) {
       <span>${one.state === "held" ? t("held back") : t("leaves %(time)s", { time: shortTime(one.send_at, serverNow()) })}</span></div>
     <div class="bubble">
       ${one.to.length > 0 && html`<div class="mail-head"><span>${[t("To %(names)s", { names: one.to.join(", ") }), one.cc.length ? t("Cc %(names)s", { names: one.cc.join(", ") }) : ""].filter(Boolean).join(" · ")}</span></div>`}
+      ${one.block && html`<${PointsShown} block=${one.block} />`}
       <div class="bubble-text" dir="auto">${one.text}</div>
       ${one.files > 0 && html`<div class="mail-head"><span>${tn("%(n)s file", "%(n)s files", one.files)}</span></div>`}
     </div>

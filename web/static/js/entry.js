@@ -77,7 +77,7 @@ function Bubble({ entry, kind, icon, aside }) {
 }
 
 /** @param {{ block: Partial<import("./drafts.js").Block> }} props */
-function PointsShown({ block }) {
+export function PointsShown({ block }) {
   const lines = [[t("What we understood"), block.understood], [t("What we did"), block.done], [block.by ? t("What we need from you by %(day)s", { day: block.by }) : t("What we need from you"), block.needed]].filter(([, words]) => words);
   return html`<dl class="points-shown">${lines.map(([name, words]) => html`<dt>${name}</dt><dd dir="auto">${words}</dd>`)}</dl>`;
 }

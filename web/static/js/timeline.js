@@ -89,6 +89,7 @@ function moreItems(open) {
     { label: t("Labels…"), icon: "tag", keys: hint("label"), run: show("label") },
     { label: t("Priority…"), icon: "flag", keys: hint("priority"), run: show("priority") },
     { label: t("Call the customer…"), icon: "phone", run: show("callback") },
+    { label: t("Summary of a meeting…"), icon: "list", run: show("wrap-up") },
     { label: t("Merge with another…"), icon: "merge", run: show("merge") },
     "line",
     { label: t("Close: no answer needed"), icon: "check", run: () => void close("no_answer_needed") },
