@@ -9,7 +9,7 @@ from html import escape
 from channels.email import limits
 from channels.email.appointment import read_appointment, words_of
 from channels.email.charset import decode
-from channels.email.headers import one_line
+from channels.email.headers import one_line, several_lines
 from channels.email.html import text_of
 from channels.email.html_guard import without_hidden
 from channels.email.mime import Part, attached_headers, read_tree
@@ -281,9 +281,9 @@ def _read_tnef(part: Part, content: Content) -> None:
             content, file.name, "application/octet-stream", file.content,
             content_id=file.content_id, inline=bool(file.content_id),
         )  # fmt: skip
-    said = found.text.strip() or found.html.strip()
-    if said and not any(piece.text or piece.html for piece in content.pieces):
-        content.pieces.append(Piece(text=found.text.strip() or None, html=found.html.strip() or None))
+    text, html = several_lines(found.text).strip(), several_lines(found.html).strip()
+    if (text or html) and not any(piece.text or piece.html for piece in content.pieces):
+        content.pieces.append(Piece(text=text or None, html=html or None))
     _attach(part, content, default="winmail")
     content.notes.append("tnef")
 
