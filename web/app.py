@@ -46,6 +46,7 @@ from inbox.reply import Addressings
 from inbox.store.attachments import AttachmentFolder
 from inbox.store.database import Database, open_database
 from inbox.store.outbox_worker import Handle, OutboxWorker
+from inbox.store.unsent_files import UnsentFiles
 from inbox.waits import calendar
 from inbox.waits.change_hours import set_hours
 from inbox.waits.hours import ALWAYS
@@ -160,6 +161,8 @@ def build(config: Config, *, clock: Clock | None = None, db: Database | None = N
         checked=texts.checked,
     )
     app[keys.COUNTRY] = config.phone.default_country
+    sites, addresses = [site.key for site in config.chat.sites], [one.address for one in config.email.addresses]
+    app[keys.DOORS] = [f"chat:{key}".casefold() for key in sites] + [f"email:{one}".casefold() for one in addresses]
 
     push = Push(secret, contact=_push_contact(config), services=config.alarms.push_services)
     app[PUSH] = push
@@ -329,6 +332,7 @@ async def _working(app: web.Application, *, channels: Sequence[Channel], config:
             db.on_commit(announce)
     workers.start("timers", watcher.run)
     workers.start("delivery", deliveries.run)
+    workers.start("unsent-files", UnsentFiles(db, clock, app[keys.ATTACHMENTS]).run)
     workers.start("autoreply", answers.run)
     workers.start("desk-mail", letters.run)
     for name, worker in alarms.items():

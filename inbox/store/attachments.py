@@ -73,7 +73,9 @@ class AttachmentFolder:
             raise _too_large(self.max_bytes)
         digest = hashlib.sha256(content).hexdigest()
         target = self.path(digest)
-        if not target.exists():
+        try:
+            os.utime(target)  # in use again: see `remove`
+        except FileNotFoundError:
             target.parent.mkdir(exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
                 file.write(content)
@@ -86,6 +88,23 @@ class AttachmentFolder:
             finally:
                 os.close(folder)
         return Stored(digest, len(content), media_type(content), safe_name(name), name[:1000])
+
+    def remove(self, digest: str, *, untouched_since: datetime) -> bool:
+        """Blocking. Remove a file that nothing names, unless it has been stored again since. False when it stays."""
+        target = self.path(digest)
+        aside = target.with_name(f"{digest}.removed")
+        try:
+            os.replace(target, aside)  # from here on, storing it again makes a new file
+            if aside.stat().st_mtime < untouched_since.timestamp():
+                aside.unlink()
+                return True
+            if not target.exists():
+                os.replace(aside, target)
+            else:
+                aside.unlink()
+        except FileNotFoundError:
+            return False
+        return False
 
     async def save(self, chunks: AsyncIterator[bytes], name: str) -> Stored:
         """Take an upload, refusing it as soon as it is too large."""
