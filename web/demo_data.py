@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
 
-from inbox import handoff, lifecycle, visitors
+from inbox import handoff, lifecycle, past, visitors
 from inbox.call_facts import CallFacts, Direction
 from inbox.calls import record_call
 from inbox.handoff import Brief
@@ -36,6 +36,7 @@ from inbox.vocabulary import (
 )
 from inbox.waits.change_hours import set_hours
 from inbox.waits.hours import ALWAYS
+from web.demo_history import history
 from web.security import hash_password
 
 SUPPORT_ADDRESS = "help@demo.example"
@@ -77,16 +78,6 @@ TOM = Person("Tom Becker", "tom@becker.example")
 PRIYA = Person("Priya Nair", "priya.nair@mail.example")
 OLIVER = Person("Oliver Grant", "oliver.grant@post.example", "+447911123456")
 HANNA = Person("Hanna Virtanen", "hanna@virtanen.example", "+358407778889", "fi")
-
-PAST_DAYS = 21
-PAST_CUSTOMERS = ("Emma Holm", "Liam Novak", "Aino Laine", "Marco Rossi", "Sofia Berg", "Jan de Vries", "Ines Costa")
-PAST_QUESTIONS = (
-    ("Which tea goes with the cast iron pot?", "Any, but green tea keeps its colour best in glass."),
-    ("Can I change the colour of my order?", "Gladly. It is blue now."),
-    ("How long is the guarantee?", "Five years, the glaze included."),
-    ("Do the cups stack?", "They do, up to six."),
-    ("Where is my parcel?", "With the carrier since this morning; it arrives tomorrow."),
-)
 
 
 @dataclass(slots=True)
@@ -195,7 +186,7 @@ class Story:
 
 async def seed(story: Story) -> None:
     """Fill an empty desk."""
-    await story.db.write(set_hours, "Europe/Helsinki", ALWAYS, by=None, now=story.at(60 * 24 * 30))
+    await story.db.write(set_hours, "Europe/Helsinki", ALWAYS, by=None, now=story.at(60 * 24 * 100))
     hashes = await asyncio.gather(*(hash_password(account.password) for account in ACCOUNTS))
     for account, hashed in zip(ACCOUNTS, hashes, strict=True):
         story.staff[account.name.split()[0]] = await story.db.write(
@@ -205,34 +196,23 @@ async def seed(story: Story) -> None:
             role=account.role,
             password_hash=hashed,
             title=account.title,
-            now=story.at(60 * 24 * 30),
+            now=story.at(60 * 24 * 100),
         )
     for name in ("Bea", "Jonas"):
         await story.db.write(operators.set_presence, story.staff[name], Presence.ONLINE, now=story.at(400))
     # Side by side, so that they share commits; but nobody waits before being answered earlier.
-    await asyncio.gather(*_weeks_before(story))
+    await _weeks_before(story)
     await asyncio.gather(*_earlier_today(story))
     await asyncio.gather(*_now(story))
     for name in ("Bea", "Jonas"):
         await story.db.write(operators.set_presence, story.staff[name], Presence.OFFLINE, now=story.at(0))
 
 
-def _weeks_before(s: Story) -> list[Coroutine[Any, Any, None]]:
-    """Three weeks of answered chats, busier at noon: what the wallboard knows of the hours of a week."""
-
-    async def answered(number: int, ago: float, waited: float) -> None:
-        who = Person(PAST_CUSTOMERS[number % len(PAST_CUSTOMERS)])
-        question, said = PAST_QUESTIONS[number % len(PAST_QUESTIONS)]
-        conversation = await s.chat(who, ago, question, visitor=f"demo-past-{number}")
-        await s.answer(conversation, ("Bea", "Jonas")[number % 2], ago - waited, said, then=Status.CLOSED)
-
-    told: list[Coroutine[Any, Any, None]] = []
-    for day in range(1, PAST_DAYS + 1):
-        for hour in range(7):
-            number = len(told)
-            busy = 1.2 + 1.1 * (3 - abs(hour - 3)) + (number * 7 % 10) / 9
-            told.append(answered(number, day * 24 * 60 + hour * 60 + number * 11 % 20, busy))
-    return told
+async def _weeks_before(story: Story) -> None:
+    """What reports, the heat map and the staffing plan know of the weeks before."""
+    conversations, presence = history([story.staff["Bea"], story.staff["Jonas"]], story.now)
+    await story.db.write(past.write, conversations)
+    await story.db.write(past.write_presence, presence)
 
 
 def _earlier_today(s: Story) -> list[Coroutine[Any, Any, None]]:

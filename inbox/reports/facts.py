@@ -279,10 +279,10 @@ _SHAPES: Mapping[Kind, Shape] = {
             .where(CallbackAttempt.callback_id == Callback.id)
             .scalar_subquery(),
             case(
-                (Callback.state.in_(OPEN_CALLBACK_STATES), CallbackEnd.OPEN),
-                (Callback.state.in_((CallbackState.WRAP_UP, CallbackState.DONE)), CallbackEnd.REACHED),
-                (Callback.state == CallbackState.CLOSED_UNREACHED, CallbackEnd.UNREACHED),
-                else_=CallbackEnd.CANCELLED,
+                (Callback.state.in_(OPEN_CALLBACK_STATES), int(CallbackEnd.OPEN)),
+                (Callback.state.in_((CallbackState.WRAP_UP, CallbackState.DONE)), int(CallbackEnd.REACHED)),
+                (Callback.state == CallbackState.CLOSED_UNREACHED, int(CallbackEnd.UNREACHED)),
+                else_=int(CallbackEnd.CANCELLED),
             ),
         ).join(Conversation, Conversation.id == Callback.conversation_id),
         Callback.__table__.c.created_at,
