@@ -97,6 +97,7 @@ function MailHead({ entry, mail }) {
       ${mail.brought_by.cover && html`<details class="quote"><summary>${t("What stood above it")}</summary><div dir="auto">${mail.brought_by.cover}</div></details>`}`}
     ${mail.subject_changed && html`<span class="mail-hint"><${Icon} name="split" /><span>${t("The subject was changed; before it was “%(subject)s”.", { subject: mail.subject_changed })}</span>
       ${splittable(entry) && html`<button type="button" class="link-button" onClick=${() => void split({ mail: entry.id })}>${t("Split into a new conversation")}</button>`}</span>`}
+    ${mail.appointment && html`<${AppointmentShown} one=${mail.appointment} />`}
     <${MailHints} mail=${mail} />
   </div>`;
 }
@@ -136,13 +137,29 @@ function SenderCheck({ found }) {
     <span>${found.by === "desk" ? t("Checked by this desk.") : t("Checked by %(host)s.", { host: found.by })}</span></details>`;
 }
 
+/** What a calendar part wants of us. @param {string} method */
+function appointmentWords(method) {
+  if (method === "cancel") return t("Appointment cancelled");
+  if (method === "reply") return t("Answer to an appointment");
+  if (method === "counter") return t("Another time proposed for an appointment");
+  return method === "request" || method === "add" ? t("Invitation to an appointment") : t("Appointment");
+}
+
+/** Title, time, place and organiser; a date without a time is a whole day. @param {{ one: any }} props */
+function AppointmentShown({ one }) {
+  const shown = (/** @type {string} */ iso) => (iso.length > 10 ? fullTime(iso) : iso);
+  const when = [one.starts, one.ends].filter(Boolean).map(shown).join(" – ");
+  const lines = [[t("When"), one.repeats && when ? t("%(when)s, and again", { when }) : when], [t("Where"), one.place], [t("Organiser"), one.organiser]].filter(([, words]) => words);
+  return html`<dl class="points-shown"><dt>${appointmentWords(one.method)}</dt><dd dir="auto">${one.title}</dd>${lines.map(([name, words]) => html`<dt>${name}</dt><dd dir="auto">${words}</dd>`)}</dl>`;
+}
+
 /** What the desk noticed about a mail; the server keeps stable words. @param {{ mail: any }} props */
 function MailHints({ mail }) {
   const open = conversation.value;
   const other = mail.named_other && mail.named_other !== open?.id ? Number(mail.named_other) : 0;
   const before = mail.continues && mail.continues !== open?.id ? Number(mail.continues) : 0;
   const said = [
-    machineWords(mail.machine), protectionWords(mail.protection), mail.invitation ? t("It carries an invitation to an appointment.") : "",
+    machineWords(mail.machine), protectionWords(mail.protection), mail.invitation && !mail.appointment ? t("It carries an invitation to an appointment.") : "",
     ...(mail.notes ?? []).map(noteWords),
   ].filter(Boolean);
   return html`
@@ -191,6 +208,8 @@ function noteWords(note) {
     case "attachment_too_large": return t("An attachment is too large to be kept apart. The original has it.");
     case "html_not_shown": return t("Its layout is too heavy to be shown; its words are.");
     case "recipients_truncated": return t("It has too many recipients; not all are shown.");
+    case "partial": return t("It is one piece of a larger mail; the other pieces come as mails of their own.");
+    case "external_body": return t("A file of it lies elsewhere; its mail says where.");
     case "tnef": return t("Its files came inside a winmail.dat and were taken out.");
     case "unreadable": return t("It could not be read. The original is attached.");
     default: return "";
@@ -203,7 +222,8 @@ function Words({ entry }) {
   const [whole, setWhole] = useState(false);
   const [remote, setRemote] = useState(false);
   const fresh = typeof mail.new_text === "string" && mail.new_text ? mail.new_text : entry.text;
-  const rest = fresh !== entry.text && entry.text.startsWith(fresh) ? entry.text.slice(fresh.length).trim() : "";
+  // Answered below the quotes, the whole mail is what unfolds.
+  const rest = fresh === entry.text ? "" : entry.text.startsWith(fresh) ? entry.text.slice(fresh.length).trim() : entry.text;
   return html`<div>
     ${!whole && html`<div class="bubble-text" dir="auto"><${Linked} text=${fresh} /></div>`}
     ${!whole && rest && html`<details class="quote"><summary>${t("Quoted text")}</summary><div dir="auto">${rest}</div></details>`}
@@ -402,6 +422,7 @@ export function statusWords(entry) {
     case "taken": return t("%(name)s took this conversation", { name });
     case "assigned": return d.to === page.operator.id ? t("%(name)s gave this to you", { name }) : t("%(name)s gave this to %(to)s", { name, to: d.name || t("a colleague") });
     case "released": return t("%(name)s put this back into the queue", { name });
+    case "team": return d.name ? t("%(name)s passed this on to the team %(team)s", { name, team: d.name }) : t("%(name)s passed this on to the whole desk", { name });
     case "snoozed": return d.agreed
       ? t("%(name)s snoozed this until %(time)s, as agreed with the customer", { name, time: shortTime(d.until, serverNow()) })
       : t("%(name)s snoozed this until %(time)s", { name, time: shortTime(d.until, serverNow()) });
