@@ -34,6 +34,7 @@ DESK = web.AppKey("desk", Desk)
 RATES = web.AppKey("rates", Rates)
 WORKERS = web.AppKey("workers", Workers)
 SECRET = web.AppKey("secret", str)
+DOORS = web.AppKey("doors", list[str])  # sites and support addresses, as teams name them
 COUNTRY = web.AppKey("country", str)  # what telephone numbers without a country code mean
 PAGES = web.AppKey("pages", Pages)
 MAIL_ADDRESSES = web.AppKey("mail_addresses", list[dict[str, str]])  # the desk's own, name and address

@@ -151,6 +151,7 @@ ACCESS: Mapping[tuple[str, str], Access] = {
     ("PUT", "/api/conversations/{id}/draft"): _O,
     ("POST", "/api/conversations/{id}/take"): _O,
     ("POST", "/api/conversations/{id}/assign"): _O,
+    ("POST", "/api/conversations/{id}/team"): _O,
     ("POST", "/api/conversations/{id}/reply"): _O,
     ("POST", "/api/conversations/{id}/note"): _O,
     ("POST", "/api/conversations/{id}/plan"): _O,

@@ -80,6 +80,7 @@ class MemoryConversation:
     team_id: int | None = None
     subject: str = ""
     language: str | None = None
+    began_by: ChannelKind | None = None
     touchpoint: str = ""
     touchpoint_id: int | None = None
     status: Status = Status.PENDING

@@ -104,6 +104,7 @@ class Replay:
             name=name,
             contact_id=self.people.contact(v["customer"], line.known_at),
             channel=ChannelKind(v["channel"]),
+            began_by=ChannelKind(v["channel"]),
             created_at=line.known_at,
             team_id=None if queue is None else self.people.team(queue),
             subject=v.get("subject", "")[:1000],
@@ -254,7 +255,8 @@ class Replay:
 
     def _do_message(self, line: Line, v: Mapping[str, Any]) -> None:
         conversation = self._in(line)
-        channel = ChannelKind(v.get("channel", conversation.channel))
+        named = self.conversations[v["conversation"]]
+        channel = ChannelKind(v.get("channel") or named.began_by or conversation.channel)
         if v.get("automatic"):
             self._entry(conversation, line, EntryKind.REPORT, Author.CONTACT, channel=channel)
             return
@@ -280,10 +282,10 @@ class Replay:
             conversation.channel = channel
             conversation.unread += 1
         entry_id = self._entry(conversation, line, kind, Author.CONTACT, channel=channel)
-        if not waits:
-            return entry_id
         key = line.values.get("id") or f"#{line.number}"
         conversation.said.append(Said(entry_id, key, line.known_at, since, channel, owed))
+        if not waits:
+            return entry_id
         if was_snoozed:
             self.book.resume(conversation, at=line.known_at)
         self.book.start(conversation, channel=channel, entry_id=entry_id, at=since, said=said)

@@ -78,7 +78,7 @@ def change(
     doors: Collection[str],
     now: datetime,
 ) -> None:
-    """Name, members and doors as they are to be. A door leads to one team: it is taken from another. Raises BadInput."""
+    """Name, members and doors as they are to be. A door is taken from another team. Raises BadInput."""
     get(tx.conn, team_id)
     tx.conn.execute(update(Team).where(Team.id == team_id).values(name=_checked(tx.conn, name, team_id)))
     tx.conn.execute(delete(TeamMember).where(TeamMember.team_id == team_id))

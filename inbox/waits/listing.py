@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from inbox.queue_key import microseconds, moment
 from inbox.store.models import Contact, Conversation, Operator, Wait, WaitLine
-from inbox.vocabulary import ChannelKind, ConversationId, Ending, OperatorId, WaitId, WaitStep
+from inbox.vocabulary import ChannelKind, ConversationId, Ending, OperatorId, TeamId, WaitId, WaitStep
 from inbox.waits import ledger
 from inbox.waits.figures import Figure, condition, today
 
@@ -26,6 +26,7 @@ class WaitRecord:
     contact_name: str
     subject: str
     channel: ChannelKind
+    team_id: TeamId | None
     first: bool
     started_at: datetime
     warn_at: datetime | None
@@ -166,6 +167,7 @@ def _record(row: Any) -> WaitRecord:
         contact_name=row.contact_name,
         subject=row.subject,
         channel=ChannelKind(row.channel),
+        team_id=row.team_id,
         first=row.first,
         started_at=row.started_at,
         warn_at=row.warn_at,

@@ -11,13 +11,13 @@ from aiohttp import web
 from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection
 
-from inbox import drafts, handoff, lifecycle, merging, reading
+from inbox import drafts, handoff, lifecycle, merging, passing_on, reading
 from inbox.errors import BadInput, CannotReach
 from inbox.moving import MOST_AT_ONCE
 from inbox.people.contacts import failing_among
 from inbox.reply import Addressings, Recipients, channel_of_answer
 from inbox.store.transaction import Transaction
-from inbox.vocabulary import ChannelKind, ConversationId, Ending, EntryId, EntryKind, OperatorId
+from inbox.vocabulary import ChannelKind, ConversationId, Ending, EntryId, EntryKind, OperatorId, TeamId
 from inbox.words import N_
 from web.api.json import answer
 from web.api.request import Body, body, me, now, path_id, query_number
@@ -71,6 +71,17 @@ async def assign(request: web.Request) -> web.Response:
     await request.app[DB].write(
         lifecycle.assign, path_id(request), wanted.to, by=me(request), expected=wanted.expected, now=now(request)
     )
+    return answer({"ok": True})
+
+
+class PassOn(Body):
+    team_id: TeamId | None = Field(ge=1, lt=2**63)
+
+
+@routes.post("/api/conversations/{id}/team")
+async def pass_on(request: web.Request) -> web.Response:
+    wanted = await body(request, PassOn)
+    await request.app[DB].write(passing_on.pass_on, path_id(request), wanted.team_id, by=me(request), now=now(request))
     return answer({"ok": True})
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from zoneinfo import available_timezones
 
 from aiohttp import web
+from sqlalchemy import Connection
 
-from inbox.errors import BadInput
-from inbox.vocabulary import ChannelKind, Role
+from inbox.errors import BadInput, NotFound
+from inbox.people import teams
+from inbox.vocabulary import ChannelKind, Role, TeamId
 from inbox.waits import calendar
 from inbox.waits.hours import WEEKDAYS
 from inbox.words import N_
 from web.api.request import me, now, operator
-from web.api.settings import change_hours
+from web.api.settings import change_hours, follow_desk_again
 from web.keys import DB
 from web.pages.forms import fields, see_other, shown_again
 from web.templating import page_response
@@ -37,23 +40,49 @@ _WINDOW = re.compile(r"(\d{1,2}:\d{2})\s*[-–—]\s*(\d{1,2}:\d{2})")
 
 @routes.get("/settings/hours")
 async def show(request: web.Request) -> web.Response:
-    version = await request.app[DB].read(calendar.current, now(request))
-    return page_response(request, "hours.html", _context(request, written(version.zone, version.data)))
+    whose = await request.app[DB].read(_whose, _team_id(request), now(request))
+    version = whose.pop("version")
+    return page_response(request, "hours.html", _context(request, written(version.zone, version.data), whose))
 
 
 @routes.post("/settings/hours")
 async def change(request: web.Request) -> web.Response:
-    said = await fields(request)
+    said, team_id, db = await fields(request), _team_id(request), request.app[DB]
+    of_team = {} if team_id is None else {"team": str(team_id)}
+    whose = await db.read(_whose, team_id, now(request))
     try:
-        zone, data = read(said)
-        await request.app[DB].write(change_hours, zone, data, by=me(request), now=now(request))
+        if team_id is not None and "follow" in said:
+            await db.write(follow_desk_again, team_id, by=me(request), now=now(request))
+        else:
+            zone, data = read(said)
+            await db.write(change_hours, zone, data, by=me(request), now=now(request), team_id=team_id)
     except BadInput as error:
-        return shown_again(request, "hours.html", error, _context(request, said))
-    return see_other("/settings/hours", saved="hours")
+        return shown_again(request, "hours.html", error, _context(request, said, whose))
+    return see_other("/settings/hours", saved="hours", **of_team)
 
 
-def _context(request: web.Request, said: Mapping[str, str]) -> dict[str, Any]:
+def _team_id(request: web.Request) -> TeamId | None:
+    """Raises NotFound for what is no team's number."""
+    written = request.query.get("team", "")
+    if not written:
+        return None
+    if not written.isdecimal() or len(written) > 18:
+        raise NotFound("team")
+    return TeamId(int(written))
+
+
+def _whose(conn: Connection, team_id: TeamId | None, present: datetime) -> dict[str, Any]:
     return {
+        "version": calendar.current(conn, present, team_id),
+        "teams": teams.every(conn),
+        "team": None if team_id is None else teams.get(conn, team_id),
+        "own": team_id is not None and calendar.has_own(conn, present, team_id),
+    }
+
+
+def _context(request: web.Request, said: Mapping[str, str], whose: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **whose,
         "said": said,
         "days": [(day, DAY_NAMES[day]) for day in WEEKDAYS],
         "targets": TARGETS,
