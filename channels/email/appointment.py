@@ -52,7 +52,7 @@ def read_appointment(text: str, method: str = "") -> Appointment | None:
         return None
     starts, ends = _moment(found.get("DTSTART")), _moment(found.get("DTEND") or found.get("DUE"))
     if starts and not ends and "DURATION" in found:
-        ends = starts + _duration(found["DURATION"][1])
+        ends = _after(starts, _duration(found["DURATION"][1]))
     status = _text(found, "STATUS").upper()
     return Appointment(
         method=_method(method, status),
@@ -141,9 +141,16 @@ def _zone(name: str) -> ZoneInfo:
         if wanted:
             try:
                 return ZoneInfo(wanted)
-            except (OSError, ValueError):
+            except (OSError, ValueError, KeyError):
                 continue
     return ZoneInfo("UTC")
+
+
+def _after(starts: datetime, length: timedelta) -> datetime | None:
+    try:
+        return starts + length
+    except OverflowError:
+        return None
 
 
 def _duration(written: str) -> timedelta:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from html import escape
 
+import structlog
+
 from channels.email import limits
 from channels.email.appointment import read_appointment, words_of
 from channels.email.charset import decode
@@ -18,6 +20,8 @@ from channels.email.record import Appointment, AppointmentMethod, MailAttachment
 from channels.email.smime import is_encrypted, signed_content
 from channels.email.tnef import unwrap_tnef
 from channels.email.wrapped import unwrap_uuencode
+
+log = structlog.get_logger(__name__)
 
 _READABLE = frozenset({"text/plain", "text/html", "text/enriched", "text/richtext", "text/markdown", "text/x-amp-html"})
 _SIGNATURES = frozenset({
@@ -186,14 +190,14 @@ _READERS = {
 
 def _read_leaf(part: Part, content: Content, *, in_alternative: bool) -> None:
     content.leaves.append(part)
-    if part.kind in ("text/calendar", "application/ics"):
-        _read_calendar(part, content)
-        return
-    if part.kind in _SMIME:
-        _read_smime(part, content)
-        return
-    if part.kind in _TNEF or (part.given_name.lower() == "winmail.dat"):
-        _read_tnef(part, content)
+    reader = _WRAPPED.get(part.kind) or (_read_tnef if part.given_name.lower() == "winmail.dat" else None)
+    if reader is not None:
+        try:
+            reader(part, content)
+        except Exception:  # a format too many: the mail itself is readable
+            log.exception("a part could not be read", kind=part.kind)
+            content.notes.append("part_not_read")
+        _attach(part, content, default=_DEFAULT_NAMES.get(part.kind, "winmail"))
         return
     if part.kind not in _READABLE or _is_file(part, content, in_alternative=in_alternative):
         if part.kind in ("message/partial", "message/external-body"):
@@ -235,7 +239,6 @@ def _read_calendar(part: Part, content: Content) -> None:
             content.words_of_calendar = content.words_of_calendar or words_of(found)
     elif part.params.get("method", "request").lower() in ("request", "cancel"):
         content.invitation = True  # says so, though nothing more can be read
-    _attach(part, content, default="invitation")
 
 
 def _read_smime(part: Part, content: Content) -> None:
@@ -253,7 +256,6 @@ def _read_smime(part: Part, content: Content) -> None:
         content.protection = content.protection or Protection.SIGNED
     else:
         content.protection = Protection.ENCRYPTED
-    _attach(part, content, default="smime")
 
 
 def _read_pgp(text: str, content: Content) -> str:
@@ -284,8 +286,15 @@ def _read_tnef(part: Part, content: Content) -> None:
     text, html = several_lines(found.text).strip(), several_lines(found.html).strip()
     if (text or html) and not any(piece.text or piece.html for piece in content.pieces):
         content.pieces.append(Piece(text=text or None, html=html or None))
-    _attach(part, content, default="winmail")
     content.notes.append("tnef")
+
+
+_WRAPPED = {
+    **dict.fromkeys(("text/calendar", "application/ics"), _read_calendar),
+    **dict.fromkeys(_SMIME, _read_smime),
+    **dict.fromkeys(_TNEF, _read_tnef),
+}
+_DEFAULT_NAMES = {**dict.fromkeys(("text/calendar", "application/ics"), "invitation"), **dict.fromkeys(_SMIME, "smime")}
 
 
 def _attach(part: Part, content: Content, *, inline: bool = False, default: str = "attachment") -> None:

@@ -32,6 +32,8 @@ def faults(raw: bytes) -> list[str]:
     found: list[str] = []
     if "unreadable" in mail.notes:
         found.append("unreadable")
+    if "part_not_read" in mail.notes:
+        found.append("a part could not be read")
     found += _of_its_values(mail)
     found += _of_its_answer(mail)
     return found

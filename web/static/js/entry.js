@@ -209,6 +209,7 @@ function noteWords(note) {
     case "html_not_shown": return t("Its layout is too heavy to be shown; its words are.");
     case "recipients_truncated": return t("It has too many recipients; not all are shown.");
     case "partial": return t("It is one piece of a larger mail; the other pieces come as mails of their own.");
+    case "part_not_read": return t("A part of it could not be read and is attached as it came.");
     case "external_body": return t("A file of it lies elsewhere; its mail says where.");
     case "tnef": return t("Its files came inside a winmail.dat and were taken out.");
     case "unreadable": return t("It could not be read. The original is attached.");
