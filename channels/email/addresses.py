@@ -16,6 +16,7 @@ _SIMPLE = re.compile(
     rb"^[ \t]*([A-Za-z0-9 ._'-]{0,200})<([A-Za-z0-9._%+=-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]|\.(?!\.)){1,250})>[ \t]*$"
 )
 """One ordinary address: most fields are this and need no splitting."""
+_SCHEME = re.compile(r"^(?:mailto|smtp):", re.IGNORECASE)
 _PLUS = re.compile(r"^([^+]+)\+[^@]*@")
 
 
@@ -203,6 +204,6 @@ def _cleaned(written: str) -> str:
     text = decode_words(written) if "=?" in written or not written.isascii() else written
     if text.startswith("@") and ":" in text:  # a source route of RFC 822
         text = text.rpartition(":")[2]
-    text = text.strip().strip("<>").removeprefix("mailto:").removeprefix("MAILTO:")
+    text = _SCHEME.sub("", text.strip().strip("<>"))
     text = text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text
     return text if text.startswith('"') else "".join(text.split()).strip("'")

@@ -243,7 +243,8 @@ def moment(value: bytes) -> datetime | None:
     try:
         parsed = parsedate_tz(value[:200].decode("ascii", "replace"))
         if parsed is None:
-            return None
+            iso = datetime.fromisoformat(value[:40].decode("ascii", "replace").strip())
+            parsed = (*iso.timetuple()[:6], 0, 1, 0, int((iso.utcoffset() or timedelta()).total_seconds()))
         offset = timedelta(seconds=parsed[9] or 0)
         when = datetime(*parsed[:6], tzinfo=UTC) - offset
     except (ValueError, OverflowError, TypeError, IndexError):

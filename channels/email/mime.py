@@ -112,7 +112,9 @@ def read_tree(data: bytes) -> Tree:
     notes: list[str] = []
     if b"\n" not in data[:100_000] and b"\r" in data[:100_000]:
         data = data.replace(b"\r", b"\n")
-    start = len(data) - len(data.lstrip(b"\r\n")) if data[:1] in (b"\r", b"\n") else 0
+    start = 3 if data[:3] == b"\xef\xbb\xbf" else 0
+    while data[start : start + 1] in (b"\r", b"\n"):
+        start += 1
     headers, body = split_head(data, start)
     if headers.truncated:
         notes.append("headers_truncated")

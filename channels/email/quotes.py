@@ -182,7 +182,8 @@ def _is_decoration(lines: list[str], index: int) -> bool:
     """A line like ">>> look here <<<" alone among ordinary ones."""
     stripped = lines[index].strip()
     alone = not any(0 <= other < len(lines) and lines[other].lstrip()[:1] == ">" for other in (index - 1, index + 1))
-    return alone and (stripped.endswith("<") or stripped.count(">>>") > 1)
+    # ">From" is what old mailbox files make of a line that begins so.
+    return alone and (stripped.endswith("<") or stripped.count(">>>") > 1 or stripped.startswith(">From "))
 
 
 def _bare_attribution(lines: list[str], index: int) -> int:
