@@ -209,7 +209,7 @@ def recent_subjects(conn: Connection, folded: str, since: datetime) -> list[tupl
                 Conversation.active_at >= since,
                 Conversation.merged_into_id.is_(None),
             )
-            .order_by(Conversation.active_at.desc())
+            .order_by(Conversation.active_at.desc(), Conversation.id.desc())
             .limit(50)
         )
     ]
