@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from secrets import token_hex
 from typing import Any
 
 import typer
@@ -42,7 +40,10 @@ class MailAtHand:
     db: Database
     clock: Clock
     administration: MailAdministration
-    holder: str
+
+    @property
+    def holder(self) -> str:
+        return self.administration.jobs.holder
 
     async def placed(self) -> None:
         """Return when what the mailboxes have given is understood."""
@@ -72,7 +73,7 @@ async def mail_at_hand(config: Config) -> AsyncIterator[MailAtHand]:
     assert status.administration is not None
     try:
         async with channel.background[0]():  # places what is kept
-            yield MailAtHand(db, clock, status.administration, f"command-{os.getpid()}-{token_hex(4)}")
+            yield MailAtHand(db, clock, status.administration)
     finally:
         await db.close()
 

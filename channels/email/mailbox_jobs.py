@@ -147,7 +147,7 @@ class MailboxJobs:
     ) -> None:
         self._db, self._clock, self._works = db, clock, works
         self._mailboxes = {one.name: one for one in mailboxes}
-        self._tokens, self._holder = tokens, holder
+        self._tokens, self.holder = tokens, holder
         self._woken = asyncio.Event()
 
     def mailbox(self, name: str) -> Mailbox:
@@ -181,7 +181,7 @@ class MailboxJobs:
 
     async def _next(self) -> JobRecord | None:
         try:
-            return await self._db.write(mail_jobs.claim, self._holder, now=self._clock.now())
+            return await self._db.write(mail_jobs.claim, self.holder, now=self._clock.now())
         except Exception:
             log.exception("mail jobs cannot be looked for")
             return None
@@ -199,7 +199,7 @@ class MailboxJobs:
             await self._failed(job, "The mailbox is no longer configured.", for_good=True)
             return
         loop = asyncio.get_running_loop()
-        run = JobRun(job, mailbox, self._db, self._clock, self._tokens, self._holder, loop, on_progress)
+        run = JobRun(job, mailbox, self._db, self._clock, self._tokens, self.holder, loop, on_progress)
         with ThreadPoolExecutor(1, thread_name_prefix=f"mail-{job.kind}") as thread:
             doing = loop.run_in_executor(thread, run.run, self._works[job.kind])
             try:
@@ -219,9 +219,9 @@ class MailboxJobs:
                 log.warning("mail job failed", job=job.id, kind=job.kind, trouble=failure.trouble, said=failure.said)
                 await self._failed(job, str(failure), for_good=failure.trouble in HOPELESS)
                 return
-        await self._db.write(mail_jobs.finish, job.id, self._holder, result, now=self._clock.now())
+        await self._db.write(mail_jobs.finish, job.id, self.holder, result, now=self._clock.now())
 
     async def _failed(self, job: JobRecord, error: str, *, for_good: bool) -> None:
         now = self._clock.now()
         again_at = None if for_good else now + TRIES_AGAIN_AFTER
-        await self._db.write(mail_jobs.fail, job.id, self._holder, error, again_at=again_at, now=now)
+        await self._db.write(mail_jobs.fail, job.id, self.holder, error, again_at=again_at, now=now)

@@ -73,8 +73,9 @@ class Granted:
 
 def clean_words(said: str) -> str:
     """A server's words for people: one line, no control characters, bounded, nothing that looks like a token."""
-    line = re.sub(r"[A-Za-z0-9_\-.~+/=]{60,}", "…", re.sub(r"[\x00-\x1f\x7f-\x9f\s]+", " ", said))
-    return line.strip()[:300]
+    line = re.sub(r"[A-Za-z0-9_\-.~+/=]{60,}", "…", re.sub(r"[\x00-\x1f\x7f-\x9f\s]+", " ", said)).strip()
+    quoted = re.fullmatch(r"b'(.*)'", line)  # a library's way of saying bytes
+    return (quoted[1] if quoted else line)[:300]
 
 
 def challenge_of(verifier: str) -> str:
