@@ -119,7 +119,7 @@ async def test_a_mail_answer_shows_whom_it_reaches_and_says_who_is_left_out(
     sent = page.get_by_role("article").last
     await expect(sent).to_contain_text("Re: Refund")
     await expect(sent).to_contain_text("accounts@hart.example")
-    await expect(sent).to_contain_text("kept as a file")
+    await expect(sent).to_contain_text("kept as a file", timeout=20_000)  # after its eight seconds
 
 
 async def test_a_note_keeps_its_own_draft_and_never_becomes_a_reply(

@@ -41,14 +41,15 @@ export function Recipients({ standard, chosen, names, change, subject, addressin
   const { left, added } = difference(standard, chosen);
   const unaware = unawareOf(addressing, standard, chosen);
   const others = (addressing?.others ?? []).filter((one) => ![...chosen.to, ...chosen.cc].some((other) => same(one, other)));
+  const choose = (/** @type {Partial<Chosen>} */ part) => change({ to: chosen.to, cc: chosen.cc, history_to_new: chosen.history_to_new === true, ...part });
   const row = (/** @type {"to" | "cc"} */ kind, /** @type {string} */ label) => html`
     <span class="who">${label}</span>
     ${chosen[kind].map((address) => html`<${Chip} key=${kind + address} address=${address} name=${names.get(address.toLowerCase())} fresh=${[...added, ...unaware].some((one) => same(one, address))}
       failing=${(addressing?.failing ?? []).some((one) => same(one, address))}
-      remove=${() => change({ ...chosen, [kind]: chosen[kind].filter((one) => one !== address) })} />`)}
+      remove=${() => choose({ [kind]: chosen[kind].filter((one) => one !== address) })} />`)}
     ${adding === kind && html`<${AddBox} done=${(/** @type {string | null} */ address) => {
       setAdding(null);
-      if (address && ![...chosen.to, ...chosen.cc].some((one) => same(one, address))) change({ ...chosen, [kind]: [...chosen[kind], address] });
+      if (address && ![...chosen.to, ...chosen.cc].some((one) => same(one, address))) choose({ [kind]: [...chosen[kind], address] });
     }} />`}`;
   return html`<div class="recipients" role="group" aria-label=${t("Recipients")}>
     <div>
@@ -60,9 +61,9 @@ export function Recipients({ standard, chosen, names, change, subject, addressin
     ${left.length > 0 && html`<div class="left-out" role="status">${t("%(names)s will not get this.", { names: left.map((one) => names.get(one.toLowerCase()) || one).join(", ") })}
       <button type="button" class="link-button" onClick=${() => change({ to: standard.to, cc: standard.cc })}>${t("Put back")}</button></div>`}
     ${others.length > 0 && html`<div class="hint" role="status">${t("The desk was in blind copy: only the author gets this.")}
-      <button type="button" class="link-button" onClick=${() => change({ ...chosen, cc: [...chosen.cc, ...others] })}>${t("Answer the others too")}</button></div>`}
+      <button type="button" class="link-button" onClick=${() => choose({ cc: [...chosen.cc, ...others] })}>${t("Answer the others too")}</button></div>`}
     ${unaware.length > 0 && html`<div class="history-ask" role="status"><span>${t("%(names)s: new to this mail. What was written before is not sent along.", { names: unaware.map((one) => names.get(one.toLowerCase()) || one).join(", ") })}</span>
-      <label><input type="checkbox" checked=${chosen.history_to_new === true} onChange=${(/** @type {any} */ event) => change({ ...chosen, history_to_new: event.target.checked })} />${t("Quote it below all the same")}</label></div>`}
+      <label><input type="checkbox" checked=${chosen.history_to_new === true} onChange=${(/** @type {any} */ event) => choose({ history_to_new: event.target.checked })} />${t("Quote it below all the same")}</label></div>`}
     ${subject && html`<div class="for-readers">${t("Subject: %(subject)s", { subject })}</div>`}
   </div>`;
 }
