@@ -113,6 +113,23 @@ def import_events(
     run_import(_config_or_exit(config), log)
 
 
+@main.command("rebuild-reports")
+def rebuild_reports(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Make all that reports keep ready anew from the ledger. The desk may run meanwhile."""
+    from web.reports.commands import rebuild
+
+    rebuild(_config_or_exit(config))
+
+
+@main.command("check-reports")
+def check_reports(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Compare what reports keep ready with the ledger, day by day. Ends with 1 where they differ."""
+    from web.reports.commands import check
+
+    if not check(_config_or_exit(config)):
+        raise typer.Exit(1)
+
+
 def _config_or_exit(path: Path):  # type: ignore[no-untyped-def]
     from rich.console import Console
     from rich.markup import escape

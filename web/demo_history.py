@@ -100,7 +100,7 @@ def _conversation(at: datetime, staff: Sequence[OperatorId], chance: random.Rand
         at = reply_at + spent / 2 + timedelta(seconds=chance.randrange(30, 900))
     answered = waits[-1].ending is Ending.ANSWERED
     return PastConversation(
-        f"{chance.choice(NAMES)} {chance.choice(FAMILIES)}",
+        f"{chance.choice(NAMES)} {chance.choice('ABCDEFGHIJKLMNOPRSTUV')}. {chance.choice(FAMILIES)}",
         channel,
         subject,
         source,

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from inbox.clock import Clock
 from inbox.reports import packs
-from inbox.reports.packs import Stale
+from inbox.reports.packs import Stale as Stale
 from inbox.store.database import Database
 
 EVERY = timedelta(minutes=10)
