@@ -141,6 +141,9 @@ def is_delivery_report(facts: Facts) -> str | None:
     if "x-failed-recipients" in facts.headers:
         return "failed_recipients_field"
     local = facts.author.address or facts.author.name
+    if local[:10].lower() == "postmaster" and facts.return_path != "" and not _is_auto(facts):
+        # Behind this one people sit, too.
+        return "bounce_subject" if _BOUNCE.match(facts.subject) else None
     if _DAEMON.match(local) and (not facts.return_path or _is_auto(facts) or _DAEMON.match(facts.return_path)):
         return "mail_daemon"
     # Some servers report under an ordinary name and in free form; an empty sender never carries a person's words.

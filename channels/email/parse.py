@@ -37,6 +37,7 @@ log = structlog.get_logger(__name__)
 
 NOBODY = MailAddress("", "")
 _WORD = re.compile(r"\w+")
+_REPORT_PARTS = frozenset({*STATUS_KINDS, "message/disposition-notification", "message/feedback-report"})
 _LANGUAGE = re.compile(r"^\s*([A-Za-z]{2,3})\b")
 _LIST_POST = re.compile(r"<mailto:([^>?\s]{3,320})")
 _SOURCE = re.compile(
@@ -87,7 +88,11 @@ def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) 
         text = text or plain_of(html)
     if return_path is None and "return-path" in headers:
         return_path = headers.plain("return-path").strip("<> ")
-    report_type = root.params.get("report-type", "").lower() if root.kind == "multipart/report" else ""
+    report_type = ""
+    if root.kind == "multipart/report":
+        report_type = root.params.get("report-type", "").lower() or next(
+            (leaf.kind.partition("/")[2] for leaf in content.leaves if leaf.kind in _REPORT_PARTS), ""
+        )
     to, cc = address_list(headers.all("to")), address_list(headers.all("cc"))
     facts = Facts(
         headers=headers,

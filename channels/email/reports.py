@@ -25,6 +25,13 @@ _FAILED_WORDS = re.compile(
     re.IGNORECASE,
 )
 _DELAY_WORDS = re.compile(r"delay|will (?:be )?retr|warning|still trying|viivästy|verzögert|\(delay\)", re.IGNORECASE)
+_COPY = re.compile(
+    r"^[-_* ]{3,}.{0,40}(?:copy of (?:the|your) message|original message|unsent message|"
+    r"message follows|header follows)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Where a report in free form repeats the mail; addresses below are ours and others'."""
+_IMPLIED = {"5.": ReportAction.FAILED, "4.": ReportAction.DELAYED, "2.": ReportAction.DELIVERED}
 _MOST_RECIPIENTS = 100
 
 
@@ -72,7 +79,11 @@ def _recipient(block: Headers) -> ReportedRecipient | None:
     try:
         action = ReportAction(block.plain("action").partition("(")[0].strip().lower())
     except ValueError:
-        return None
+        # Some leave the action out; the status says as much.
+        implied = _IMPLIED.get(block.plain("status")[:2]) if "final-recipient" in block else None
+        if implied is None:
+            return None
+        action = implied
     # The address we sent to comes first: the final one may be what a forwarding rule made of it.
     written = block.plain("original-recipient") or block.plain("final-recipient")
     address = written.partition(";")[2].strip().strip("<>") if ";" in written else written.strip("<> ")
@@ -85,7 +96,8 @@ def _recipient(block: Headers) -> ReportedRecipient | None:
 
 
 def _free_form(headers: Headers, subject: str, text: str) -> list[ReportedRecipient]:
-    start = text[:4000]
+    copy = _COPY.search(text, 0, 4000)
+    start = text[: copy.start()] if copy else text[:4000]
     status = _CODE.search(start)
     code = status[0] if status else ""
     basic = _BASIC.search(start)
