@@ -34,7 +34,14 @@ async def desk(folder: Path) -> None:
     from web.security import hash_password
 
     limits = dict.fromkeys(
-        ("messages_per_minute", "events_per_minute", "connects_per_minute", "questions_per_minute"), 10**9
+        (
+            "messages_per_minute",
+            "events_per_minute",
+            "connects_per_minute",
+            "questions_per_minute",
+            "conversations_per_minute",
+        ),
+        10**9,
     )
     config = Config.model_validate(
         {

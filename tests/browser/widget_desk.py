@@ -56,9 +56,10 @@ class WidgetDesk:
                 "store": {"url": self._store_url, "folder": self._folder},
                 "security": {"secret": "nothing but a test knows this secret"},
                 "chat": {"sites": [site]},
+                "email": {"addresses": [{"address": "help@desk.test"}], "keep_folder": self._folder / "outgoing"},
             }
         )
-        app = build(config, clock=self.clock, db=self.db)
+        self.app = app = build(config, clock=self.clock, db=self.db)
         self.screens = app[keys.DESK]
         self.chat = app[keys.SERVER].namespace_handlers["/visitor"]
         self._desk = AsyncExitStack()
