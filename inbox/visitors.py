@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, func, or_, select
 
-from inbox import callbacks, deliveries
+from inbox import callbacks, deliveries, ratings
 from inbox.callbacks import Slot
 from inbox.errors import BadInput, NotFound
 from inbox.events import ConversationChanged
@@ -315,6 +315,16 @@ def has(
     """The visitor's browser has received, or the visitor has read, up to entry `up_to`. Raises NotFound."""
     _require_part(tx.conn, visitor, conversation_id)
     deliveries.visitor_has(tx, conversation_id, up_to, read=read, now=now)
+
+
+def rate(
+    tx: Transaction, visitor: str, score: int, words: str | None, *, rejoin_closed: timedelta, now: datetime
+) -> None:
+    """What the visitor thinks of the conversation they were in last. Raises NotFound once that is over for good."""
+    found = current(tx.conn, visitor, rejoin_closed=rejoin_closed, now=now)
+    if found is None:
+        raise NotFound
+    ratings.rate(tx, found.id, score, words, now=now)
 
 
 def newest(visitor: str) -> Any:

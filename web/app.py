@@ -42,6 +42,7 @@ from inbox.clock import Clock, SystemClock
 from inbox.events import DeskMailWritten, MessageReceived, ReplyWritten, WaitMissed, WaitStarted, WaitWarned
 from inbox.mail_check import MailCheck
 from inbox.mail_stops import UnsubscribeLinks
+from inbox.rating_links import RatingLinks
 from inbox.reply import Addressings
 from inbox.store.attachments import AttachmentFolder
 from inbox.store.database import Database, open_database
@@ -173,6 +174,7 @@ def build(config: Config, *, clock: Clock | None = None, db: Database | None = N
         try_out=Trial(db, clock, words, push, config.alarms.webhooks),
     )
 
+    app[keys.RATING_LINKS] = RatingLinks(secret, config.server.url)
     app[keys.UNSUBSCRIBE] = UnsubscribeLinks(secret, config.server.url)
     app[keys.MAIL_ADDRESSES] = [{"name": one.name, "address": one.address} for one in config.email.addresses]
     app[keys.MAIL_CHECK] = MailCheck(partial(mail_check.check, config.email, config.email.dns.dns()))

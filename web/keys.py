@@ -9,6 +9,7 @@ from inbox.mail_check import MailCheck
 from inbox.mail_overview import MailDesk
 from inbox.mail_stops import UnsubscribeLinks
 from inbox.people.sessions import SignedIn
+from inbox.rating_links import RatingLinks
 from inbox.reply import Addressings
 from inbox.store.attachments import AttachmentFolder
 from inbox.store.database import Database
@@ -34,6 +35,7 @@ DESK = web.AppKey("desk", Desk)
 RATES = web.AppKey("rates", Rates)
 WORKERS = web.AppKey("workers", Workers)
 SECRET = web.AppKey("secret", str)
+RATING_LINKS = web.AppKey("rating_links", RatingLinks)
 DOORS = web.AppKey("doors", list[str])  # sites and support addresses, as teams name them
 COUNTRY = web.AppKey("country", str)  # what telephone numbers without a country code mean
 PAGES = web.AppKey("pages", Pages)

@@ -70,6 +70,8 @@ ACCESS: Mapping[tuple[str, str], Access] = {
     ("POST", "/wallboard/links"): _S,
     ("POST", "/wallboard/links/{id}/revoke"): _S,
     ("GET", "/unsubscribe/{token}"): _P,  # the token is the right
+    ("GET", "/rate/{token}"): _P,  # the token is the right
+    ("POST", "/rate/{token}"): _P,
     ("POST", "/unsubscribe/{token}"): _P,
     ("GET", "/settings/mail"): _S,
     ("POST", "/settings/mail"): _A,

@@ -23,7 +23,7 @@ from channels.chat.rates import Buckets, TooManyBegun, TooMuch
 from channels.chat.settings import ChatSettings, ChatSite
 from channels.chat.slots import callback_slots
 from channels.chat.tokens import Tokens
-from inbox import visitor_leaving, visitor_windows, visitors
+from inbox import ratings, visitor_leaving, visitor_windows, visitors
 from inbox.clock import Clock
 from inbox.errors import BadInput, InboxError
 from inbox.people.contacts import AddressLine, Sender
@@ -90,6 +90,7 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
         self._handlers: Mapping[str, Callable[[str, Connected, Mapping[str, Any]], Awaitable[dict[str, Any]]]] = {
             "message": self._message,
             "resume": self._resume,
+            "rate": self._rate,
             "seen": self._seen,
             "received": self._received,
             "typing": self._typing,
@@ -303,6 +304,15 @@ class VisitorNamespace(AsyncNamespace):  # type: ignore[misc]
             return {"ok": True, "entries": []}
         missed = await self._db.read(visitors.resumed, window.visitor, after, found.id)
         return {"ok": True, "entries": [wire.entry(e, window.visitor, self._tokens) for e in missed]}
+
+    async def _rate(self, sid: str, window: Connected, data: Mapping[str, Any]) -> dict[str, Any]:
+        """What the visitor thinks of it; the sentence may come later, with the same mark."""
+        words = None if data.get("words") is None else wire.text(data, "words", required=False, limit=ratings.MAX_WORDS)
+        await self._db.write(
+            visitors.rate, window.visitor, wire.number(data, "score"), words, rejoin_closed=self._rejoin,
+            now=self._clock.now(),
+        )  # fmt: skip
+        return {"ok": True}
 
     async def _seen(self, sid: str, window: Connected, data: Mapping[str, Any]) -> dict[str, Any]:
         return await self._has(window, wire.number(data, "number"), read=True)

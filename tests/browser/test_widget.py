@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Page, Request, expect
 
-from inbox import reading
+from inbox import lifecycle, ratings, reading
 from inbox.queue import rows_of
 from inbox.vocabulary import CallbackState, Delivery
 from tests.browser.widget_desk import FIRST, WidgetDesk, panel, panel_frame
@@ -371,3 +371,21 @@ async def test_the_widget_stays_small(desk: WidgetDesk, page: Page) -> None:
 
 async def _has(bodies: dict[str, bytes], count: int) -> bool:
     return len(bodies) >= count
+
+
+async def test_a_visitor_rates_a_talk_that_was_closed_with_one_tap_and_a_sentence(page: Page, desk: WidgetDesk) -> None:
+    await _ask(page, desk)
+    await desk.reply(FIRST, desk.mia, "It arrives tomorrow.")
+    await expect(panel(page).get_by_text("It arrives tomorrow.")).to_be_visible()
+    await expect(panel(page).get_by_text("How was it?")).to_have_count(0)
+    await desk.db.write(lifecycle.close, FIRST, by=desk.mia, now=desk.now)
+    await panel(page).get_by_role("button", name="4 of 5").click()
+    await panel(page).get_by_label("What should we know about it?").fill("Quick.")
+    await panel(page).get_by_role("group", name="Thank you.").locator("xpath=following::button[1]").click()
+
+    async def kept() -> bool:
+        given = await desk.db.read(ratings.of_conversation, FIRST)
+        return given is not None and (given.score, given.words) == (4, "Quick.")
+
+    await eventually(kept)
+    assert await axe_violations(panel_frame(page)) == []  # type: ignore[arg-type]

@@ -66,6 +66,8 @@ const me = {
   talking: false,
   waiting: false,
   closed: false,
+  mark: 0, // what the visitor thought of the talk that was closed, 1 to 5
+  markedWords: false,
   joined: "",
   reachable: false,
   goesOnByMail: false, // what is unread after leaving is sent to the visitor's address
@@ -91,6 +93,7 @@ const parts = {
   /** @type {HTMLElement | null} */ card: null,
   /** @type {HTMLElement | null} */ typing: null,
   /** @type {HTMLElement | null} */ leaving: null,
+  /** @type {HTMLElement | null} */ rating: null,
 };
 
 /** @param {Record<string, unknown>} message */
@@ -195,6 +198,7 @@ function stand(standing) {
   if (standing.waiting && !me.waiting) me.waitingSince = Date.now();
   me.waiting = standing.waiting;
   me.closed = standing.status === "closed";
+  if (!me.closed) [me.mark, me.markedWords] = [0, false];
   me.joined = standing.joined;
   me.answerBy = standing.answer_by;
   if (standing.reachable) me.reachable = true;
@@ -300,7 +304,7 @@ function go(state, text = "") {
   const focused = document.activeElement?.id;
   me.state = state;
   if (!same) {
-    parts.log = parts.card = parts.typing = parts.leaving = null;
+    parts.log = parts.card = parts.typing = parts.leaving = parts.rating = null;
     parts.main.replaceChildren(...screens[state](kept));
     parts.main.className = state;
     if (me.shown && (focused || document.activeElement === document.body)) focusFirst(focused);
@@ -328,6 +332,7 @@ function draw() {
   if (parts.card) parts.card.replaceChildren(...cardOfWait());
   if (parts.log) drawLog(parts.log);
   if (parts.leaving) drawLeaving(parts.leaving);
+  if (parts.rating) drawRating(parts.rating);
   look();
 }
 
@@ -353,6 +358,34 @@ function drawLeaving(place) {
   place.replaceChildren(...(said === "ask"
     ? [t("Leaving soon?"), " ", h("button", { type: "button", className: "link", onclick: () => go("keep") }, t("Get the answer by e-mail"))]
     : said ? [t("If you leave, unread answers come to %(address)s by e-mail.", { address: me.mailTo })] : []));
+}
+
+/** Asked once a person has answered and the talk was closed: one tap, then a sentence if they like. @param {HTMLElement} place */
+function drawRating(place) {
+  const asked = me.closed && [...me.entries.values()].some((entry) => entry.author === "operator");
+  const said = asked ? `${me.mark}${me.markedWords}` : "";
+  if (place.dataset.said === said) return;
+  place.dataset.said = said;
+  place.hidden = !asked;
+  if (!asked) return;
+  /** @param {number} score @param {string} [words] */
+  const rate = async (score, words) => {
+    const answer = await line.ask("rate", { score, words }).catch(() => ({ error: "offline", message: t("Not sent") }));
+    if (answer.error) return announce(answer.message);
+    [me.mark, me.markedWords] = [score, words !== undefined];
+    announce(t("Thank you."));
+    draw();
+  };
+  place.replaceChildren(
+    h("p", { id: "ask" }, me.mark ? t("Thank you.") : t("How was it?")),
+    h("p", { className: "marks", role: "group", "aria-labelledby": "ask" }, ...["😞", "🙁", "😐", "🙂", "😀"].map((face, index) => h("button", {
+      type: "button", className: "second", "aria-pressed": String(me.mark === index + 1),
+      "aria-label": t("%(mark)s of 5", { mark: index + 1 }), onclick: () => rate(index + 1),
+    }, face))),
+    ...(me.mark && !me.markedWords ? [h("form", { onsubmit: (/** @type {SubmitEvent} */ event) => {
+      event.preventDefault();
+      rate(me.mark, field("why"));
+    } }, ...input("why", t("What should we know about it? (optional)"), { rows: 2, maxLength: 2000 }), h("button", { className: "second" }, t("Send")))] : []));
 }
 
 /** @param {HTMLElement} log */
@@ -665,10 +698,12 @@ function talk(kept) {
   parts.log = h("ol", { className: "log" });
   parts.typing = h("p", { className: "typing" });
   parts.leaving = h("p", { className: "small leaving", hidden: true });
+  parts.rating = h("div", { className: "card", hidden: true });
   return [
     h("div", { role: "log", "aria-label": t("Conversation"), className: "logged" }, /** @type {Node} */ (parts.log)),
     /** @type {Node} */ (parts.typing),
     /** @type {Node} */ (parts.leaving),
+    /** @type {Node} */ (parts.rating),
     h("form", { className: "composer", onsubmit: (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
       const text = message.value.trim();
