@@ -182,7 +182,7 @@ async def test_after_the_call_a_summary_is_drafted_read_and_sent(desk_server: Br
     assert (await answered.value).ok
     sent = page.get_by_role("article").last
     await expect(sent).to_contain_text("It is traced by Friday.")
-    await expect(sent).to_contain_text("kept as a file")
+    await expect(sent).to_contain_text("kept as a file", timeout=20_000)
     await expect(page.get_by_role("button", name="Write the summary")).to_have_count(0)
     await expect(reply).to_have_value("")
     assert [one for one in await desk_server.texts(mail) if "You send the receipt." in one and one.endswith("Mia")]
