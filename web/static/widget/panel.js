@@ -371,9 +371,8 @@ function drawRating(place) {
   /** @param {number} score @param {string} [words] */
   const rate = async (score, words) => {
     const answer = await line.ask("rate", { score, words }).catch(() => ({ error: "offline", message: t("Not sent") }));
-    if (answer.error) return announce(answer.message);
-    [me.mark, me.markedWords] = [score, words !== undefined];
-    announce(t("Thank you."));
+    if (!answer.error) [me.mark, me.markedWords] = [score, words !== undefined];
+    announce(answer.error ? answer.message : t("Thank you."));
     draw();
   };
   place.replaceChildren(
