@@ -116,7 +116,9 @@ def _parse(raw: bytes, own_addresses: Collection[str], return_path: str | None) 
     if not own_ids:
         notes.append("no_message_id")
     thread_root, topic = _thread_index(headers)
-    recipients_beyond = any(len(one) > limits.HEADER_FIELD_BYTES - 10 for one in headers.all("to"))
+    recipients_beyond = max(len(to), len(cc)) >= limits.RECIPIENTS or any(
+        len(one) > limits.HEADER_FIELD_BYTES - 10 for one in (*headers.all("to"), *headers.all("cc"))
+    )
     if recipients_beyond:
         notes.append("recipients_truncated")
     return InboundMail(

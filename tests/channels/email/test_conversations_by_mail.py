@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 
 from channels.email import intake_worker
 from channels.email.parse import parse
+from channels.email.readers import Readers
 from inbox.clock import ManualClock
 from inbox.reply import Recipients
 from inbox.vocabulary import ArrivalState, Delivery, EntryKind
@@ -318,14 +319,14 @@ async def test_a_changed_subject_stays_in_the_conversation_and_is_shown(desk: Ma
 async def test_a_mail_that_takes_long_to_read_lets_the_others_pass(
     desk: MailDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    may_go_on = threading.Event()
+    may_go_on = asyncio.Event()
 
-    def slow(raw: bytes, **more: Any) -> Any:
+    async def slow(_: Readers, raw: bytes, **more: Any) -> Any:
         if b"Slow" in raw:
-            may_go_on.wait(30)
+            await may_go_on.wait()
         return parse(raw, **more)
 
-    monkeypatch.setattr(intake_worker, "parse", slow)
+    monkeypatch.setattr(Readers, "read", slow)
     monkeypatch.setattr(intake_worker, "LETS_OTHERS_PASS_SECONDS", 0.05)
     async with aiosmtplib.SMTP(hostname="127.0.0.1", port=desk.status.ports.smtp, start_tls=False) as client:
         for text, name in (("Slow", "a"), ("Quick", "b")):
