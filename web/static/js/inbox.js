@@ -46,6 +46,10 @@ function Rail() {
   return html`<nav class="rail" aria-label=${t("Desk")}>
     <a href=${href(null, "waiting")} aria-label=${t("Inbox")} title=${t("Inbox")} aria-current=${place === "inbox" ? "page" : undefined} onClick=${go("waiting")}><${Icon} name="inbox" /></a>
     ${supervises && html`<a href="/wallboard" aria-label=${t("Wallboard")} title=${t("Wallboard")}><${Icon} name="chart" /></a>`}
+    ${supervises
+      ? html`<a class="wide-only" href="/reports" aria-label=${t("Reports")} title=${t("Reports")}><${Icon} name="trend" /></a>
+        <a class="wide-only" href="/staffing" aria-label=${t("Staffing")} title=${t("Staffing")}><${Icon} name="users" /></a>`
+      : html`<a class="wide-only" href="/reports/mine" aria-label=${t("My figures")} title=${t("My figures")}><${Icon} name="trend" /></a>`}
     <a href=${href(null, "callbacks")} aria-label=${counts.value.callbacks ? t("Call-backs, %(n)s open", { n: counts.value.callbacks }) : t("Call-backs")} title=${t("Call-backs")} aria-current=${place === "callbacks" ? "page" : undefined} onClick=${go("callbacks")}><${Icon} name="callback" />
       ${counts.value.callbacks > 0 && html`<span class="rail-count">${counts.value.callbacks}</span>`}</a>
     <a href="/tray" aria-label=${t("Tray")} title=${t("Tray: what could not be placed or sent")}><${Icon} name="tray" /></a>

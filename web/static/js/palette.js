@@ -4,7 +4,7 @@ import { openConversation, showView } from "./actions.js";
 import { Dialog } from "./controls.js";
 import { caps, SHORTCUTS } from "./keys.js";
 import { conversation, dialog, rows, viewName, VIEWS } from "./state.js";
-import { t } from "./words.js";
+import { page, t } from "./words.js";
 
 const shut = () => {
   dialog.value = null;
@@ -44,10 +44,19 @@ function commands(search) {
   const actions = SHORTCUTS.filter((one) => !["palette", "next", "previous", "open"].includes(one.action) && (one.needs !== "conversation" || open))
     .map((one) => ({ id: one.action, label: one.label(), keys: one.keys[0], run: () => performer?.(one.action) }));
   const views = VIEWS.map((view) => ({ id: `view-${view}`, label: t("View: %(name)s", { name: viewName(view) }), run: () => void showView(view) }));
+  const supervises = page.operator.role !== "operator";
+  const places = [
+    { path: "/reports", name: t("Reports"), shown: supervises },
+    { path: "/reports/mine", name: t("My figures"), shown: true },
+    { path: "/staffing", name: t("Staffing"), shown: supervises },
+    { path: "/my-shifts", name: t("My shifts"), shown: true },
+    { path: "/settings", name: t("Settings"), shown: supervises },
+    { path: "/account", name: t("Account"), shown: true },
+  ].filter((one) => one.shown).map((one) => ({ id: `go${one.path.replaceAll("/", "-")}`, label: t("Go to: %(name)s", { name: one.name }), run: () => location.assign(one.path) }));
   const people = search.trim().length < 2 ? [] : rows.peek().slice(0, 500).map((row) => ({
     id: `row-${row.id}`, label: `${row.contact_name}: ${row.subject}`, run: () => void openConversation(row.id),
   }));
-  return [...actions, ...views, ...people].filter((one) => fits(one.label, search)).slice(0, 40);
+  return [...actions, ...views, ...places, ...people].filter((one) => fits(one.label, search)).slice(0, 40);
 }
 
 export function Palette() {
