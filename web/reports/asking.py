@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 from sqlalchemy import Connection
@@ -27,8 +28,9 @@ from web.api.request import now, operator, query_number
 from web.keys import CLOCK, DB
 
 MAX_TAG_CHARS = 60
-AT_ONCE = asyncio.Semaphore(2)
-"""Reports computed at the same time in one process: each needs memory for a year of waits."""
+AT_ONCE = 2
+"""Reports computed at the same time on one desk: each needs memory for a year of waits."""
+_turns: WeakKeyDictionary[Database, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 async def asked(request: web.Request, *, mine: bool = False, group: Group | None = None) -> Question:
@@ -43,7 +45,7 @@ async def report(request: web.Request, question: Question) -> Report:
 
 
 async def work_out(db: Database, clock: Clock, question: Question) -> Report:
-    async with AT_ONCE:
+    async with _turns.setdefault(db, asyncio.Semaphore(AT_ONCE)):
         loaded = await db.read(load, question, now=clock.now())
         return await asyncio.to_thread(computed, loaded)
 

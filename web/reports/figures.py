@@ -410,7 +410,7 @@ SECTIONS: Sequence[Section] = (
             Figure(
                 "told_inside",
                 N_("Inside what was told"),
-                N_("Answered within the range of time the customer was told on arrival. The goal is 65 % or more."),
+                N_("Answered in the range of time the customer was told on arrival. The goal is 65 per cent or more."),
                 Unit.PERCENT,
                 lambda f: f.responses.told.inside.percent,
                 lambda f: f.responses.told.n,
@@ -419,7 +419,7 @@ SECTIONS: Sequence[Section] = (
             Figure(
                 "told_longer",
                 N_("Longer than told"),
-                N_("Answered later than the upper end of that range. The goal is 20 % or less."),
+                N_("Answered later than the upper end of that range. The goal is 20 per cent or less."),
                 Unit.PERCENT,
                 lambda f: f.responses.told.longer.percent,
                 lambda f: f.responses.told.n,

@@ -31,6 +31,7 @@ from web.reports.asking import asked, report
 from web.reports.figures import FIGURES
 from web.reports.tables import TableName, csv_text, table
 from web.reports.view import CUTS, GROUPS, HEATS, View
+from web.reports.weekly import PREFERENCE
 from web.templating import page_response
 
 PERIODS = (
@@ -242,14 +243,7 @@ async def change_mail(request: web.Request) -> web.Response:
     wanted, known = (await fields(request)).get("weekly_report") == "yes", operator(request)
     if not known.may(Role.SUPERVISOR):
         raise NotFound("page")
-    await request.app[DB].write(
-        operators.set_profile,
-        known.id,
-        name=known.name,
-        title=known.title,
-        language=known.language,
-        preferences={**known.preferences, "weekly_report": wanted},
-    )
+    await request.app[DB].write(operators.prefer, known.id, {PREFERENCE: wanted})
     return see_other("/account", saved="weekly")
 
 

@@ -233,7 +233,8 @@ async def test_half_hours_of_the_week_count_as_often_as_they_took_place(
     period = whole_days(*days, ZONE)
     heat = (await asked(database, period, clock)).heat
     assert [cell.occurrences for cell in heat] == slowly.occurrences(period.since, period.until, ZONE)
-    arrivals, nets = [0] * 336, [[] for _ in range(336)]
+    arrivals = [0] * 336
+    nets: list[list[int]] = [[] for _ in range(336)]
     for wait in slowly.in_period(desk.waits, "started_at", period.since, period.until):
         place = slowly.half_hour_of_week(wait["started_at"], ZONE)
         arrivals[place] += wait["first"] and wait["ending"] not in ("merged", "spam")
