@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.smtp import SMTP, AuthResult
 from imapclient.exceptions import IMAPClientError
 from pydantic import SecretStr
 
@@ -18,7 +20,7 @@ from channels.email.imap_session import failure_of
 from channels.email.mail_tokens import Access, MailTokens
 from channels.email.oauth import OAuthRefused, clean_words, clients
 from channels.email.sealing import Seal, SealBroken
-from channels.email.settings import Listener, Mailbox, MicrosoftApp, OAuth, Provider, Secret, TlsMode
+from channels.email.settings import Listener, Mailbox, MicrosoftApp, OAuth, Outgoing, Provider, Secret, TlsMode
 from inbox import mail_accounts, mailboxes
 from inbox.clock import ManualClock
 from inbox.errors import BadInput
@@ -28,6 +30,7 @@ from inbox.store.database import open_database
 from tests.channels.email.desk import DURABLE, MailDesk, mail, open_desk, until
 from tests.channels.email.line import line_to
 from tests.channels.email.provider import MailProvider, mail_provider
+from tests.channels.email.test_listener import deliver_smtp
 from tests.support.dovecot import Dovecot
 
 _ADMINISTRATORS = itertools.count(1)
@@ -349,3 +352,57 @@ def test_a_mailbox_signs_in_with_one_thing_and_needs_its_provider() -> None:
     app = MicrosoftApp(client_id="x", tenant="contoso.example")
     url = clients(OAuth(microsoft=app), "https://desk.test/back")[Provider.MICROSOFT].authorise_url
     assert url == "https://login.microsoftonline.com/contoso.example/oauth2/v2.0/authorize"
+
+
+class _TakesTokens:
+    """The provider's outgoing server: signs in by XOAUTH2 only, and believes one token."""
+
+    def __init__(self) -> None:
+        self.believed = ""
+        self.seen: list[bytes] = []
+        self.mails: list[bytes] = []
+
+    async def auth_XOAUTH2(self, server: Any, args: list[str]) -> AuthResult:
+        said = base64.b64decode(args[1])
+        self.seen.append(said)
+        user, _, rest = said.partition(b"\x01")
+        good = user == b"user=sales@imap.test" and rest == f"auth=Bearer {self.believed}\x01\x01".encode()
+        return AuthResult(success=good, handled=False)
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.mails.append(bytes(envelope.original_content))
+        return "250 Kept"
+
+
+async def test_answers_leave_through_the_providers_server_with_a_token(
+    sqlite_url: str, tmp_path: Path, clock: ManualClock, provider: MailProvider
+) -> None:
+    handler, loop = _TakesTokens(), asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(handler, auth_require_tls=False, loop=loop), "127.0.0.1", 0)
+    outgoing = Outgoing(
+        host="127.0.0.1",
+        port=server.sockets[0].getsockname()[1],
+        tls=TlsMode.NONE,
+        username="sales@imap.test",
+        oauth=Provider.MICROSOFT,
+    )
+    async with open_desk(sqlite_url, tmp_path, clock=clock, outgoing=outgoing, oauth=provider.oauth()) as desk:
+        await asyncio.to_thread(deliver_smtp, desk, mail("How much is it?"))
+        await arrived(desk, 1)
+        (conversation,) = await desk.conversations()
+        operator = await desk.operator("Cecilia Cole")
+        entry_id = await desk.reply(operator, conversation, "Nine euros.")
+        (entry,) = [one for one in await desk.timeline(conversation) if one.id == entry_id]
+        assert "Nobody has connected this account yet" in (entry.delivery_error or "")
+        assert handler.seen == []
+
+        await consent(desk, provider, "sales@imap.test")
+        tokens = desk.status.administration._tokens  # type: ignore[union-attr]
+        handler.believed = (await tokens.access("microsoft:sales@imap.test")).token
+        clock.advance(timedelta(minutes=10))
+        await desk.outbox.work_off()
+        (entry,) = [one for one in await desk.timeline(conversation) if one.id == entry_id]
+        assert handler.mails, entry.delivery_error
+        assert b"Nine euros." in handler.mails[0]
+        assert len(handler.seen) == 1
+    server.close()
