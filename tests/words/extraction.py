@@ -27,6 +27,8 @@ MARKERS = {"N_": (0,), "_": (0,), "gettext": (0,), "say": (1,), "count": (1, 2),
 SCRIPT_MARKERS = {"t": (0,), "N_": (0,), "tn": (0, 1)}
 MESSAGE_AT = {"BadInput": 1}
 """Errors take their message first, these elsewhere."""
+WITHOUT_MESSAGE = frozenset({"NotFound", "AlreadySettled", "AlreadyTaken", "TimelineMoved", "NoPicture"})
+"""Errors with words of their own: what they take is no message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def error_messages(tree: ast.AST, known: frozenset[str]) -> Iterator[ast.expr]:
         if isinstance(node, ast.Call) and called_name(node.func) in known:
             name = called_name(node.func)
             at = MESSAGE_AT.get(name, 0)
-            if len(node.args) > at and name not in ("NotFound", "AlreadySettled", "AlreadyTaken", "TimelineMoved"):
+            if len(node.args) > at and name not in WITHOUT_MESSAGE:
                 yield node.args[at]
         elif isinstance(node, ast.ClassDef) and node.name in known:
             for inner in ast.walk(node):
