@@ -22,20 +22,20 @@ from channels.email.machine import Facts, why_silent, written_by
 from channels.email.mime import Part, read_tree
 from channels.email.quotes import folds
 from channels.email.record import (
+    NOBODY,
     DeliveryReport,
     Folds,
     InboundMail,
     Machine,
     MachineKind,
     MailAttachment,
-    Protection,
+    not_read,
 )
 from channels.email.reports import STATUS_KINDS, read_report
 from channels.email.subjects import is_forward
 
 log = structlog.get_logger(__name__)
 
-NOBODY = MailAddress("", "")
 _WORD = re.compile(r"\w+")
 _REPORT_PARTS = frozenset({*STATUS_KINDS, "message/disposition-notification", "message/feedback-report"})
 _LANGUAGE = re.compile(r"^\s*([A-Za-z]{2,3})\b")
@@ -275,50 +275,6 @@ def unreadable(raw: bytes, return_path: str | None) -> InboundMail:
     except Exception:
         return not_read(raw, return_path)
     return not_read(raw, return_path, author=author, subject=subject, message_id=ids[0] if ids else "", text=text)
-
-
-def not_read(
-    raw: bytes,
-    return_path: str | None,
-    *,
-    author: MailAddress = NOBODY,
-    subject: str = "",
-    message_id: str = "",
-    text: str = "",
-) -> InboundMail:
-    """Looks at nothing: for a mail that hurts whoever looks."""
-    return InboundMail(
-        message_id=message_id,
-        digest=sha256(raw).hexdigest(),
-        author=author,
-        sender=None,
-        reply_to=(),
-        to=(),
-        cc=(),
-        delivered_to=(),
-        return_path=return_path,
-        subject=subject,
-        date=None,
-        in_reply_to=(),
-        references=(),
-        thread_root="",
-        thread_topic="",
-        language=None,
-        text=text,
-        folds=Folds(),
-        html=None,
-        remote_images=0,
-        attachments=(),
-        machine=None,
-        silence="unreadable",
-        report=None,
-        list_post="",
-        list_id="",
-        invitation=False,
-        appointment=None,
-        protection=Protection.NONE,
-        notes=("unreadable",),
-    )
 
 
 __all__ = ["Machine", "Part", "parse"]

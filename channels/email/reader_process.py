@@ -13,12 +13,13 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
 from channels.email.parse import unreadable
+from channels.email.record import Request
 
 MEMORY_BYTES = 1_200_000_000
 """Address space, not what is used: a mail of 50 MB needs a fifth of it."""
@@ -26,8 +27,6 @@ CPU_SECONDS = 60
 """Ends a reader whose desk has died meanwhile; a living desk is less patient (`readers.LONGEST_SECONDS`)."""
 
 Parse = Callable[..., Any]
-Request = tuple[bytes, Collection[str], str | None, bool]
-"""The raw mail, our addresses, the envelope's sender, and whether only its headers shall be looked at."""
 
 
 def main() -> None:

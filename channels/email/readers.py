@@ -20,9 +20,7 @@ from threading import Lock
 
 import structlog
 
-from channels.email.parse import not_read
-from channels.email.reader_process import Request
-from channels.email.record import InboundMail
+from channels.email.record import InboundMail, Request, not_read
 
 log = structlog.get_logger(__name__)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import NotRequired, TypedDict
 
 from channels.email.addresses import MailAddress
@@ -280,3 +282,52 @@ class MailData(TypedDict):
     thread_index: NotRequired[str]  # base64; of ours: that of the mail answered
     thread_topic: NotRequired[str]
     cids: NotRequired[dict[str, str]]  # Content-ID → safe attachment name, for inline pictures
+
+
+NOBODY = MailAddress("", "")
+Request = tuple[bytes, Collection[str], str | None, bool]
+"""To a reading process: the raw mail, our addresses, the envelope's sender, whether only the headers count."""
+
+
+def not_read(
+    raw: bytes,
+    return_path: str | None,
+    *,
+    author: MailAddress = NOBODY,
+    subject: str = "",
+    message_id: str = "",
+    text: str = "",
+) -> InboundMail:
+    """Looks at nothing: for a mail that hurts whoever looks."""
+    return InboundMail(
+        message_id=message_id,
+        digest=sha256(raw).hexdigest(),
+        author=author,
+        sender=None,
+        reply_to=(),
+        to=(),
+        cc=(),
+        delivered_to=(),
+        return_path=return_path,
+        subject=subject,
+        date=None,
+        in_reply_to=(),
+        references=(),
+        thread_root="",
+        thread_topic="",
+        language=None,
+        text=text,
+        folds=Folds(),
+        html=None,
+        remote_images=0,
+        attachments=(),
+        machine=None,
+        silence="unreadable",
+        report=None,
+        list_post="",
+        list_id="",
+        invitation=False,
+        appointment=None,
+        protection=Protection.NONE,
+        notes=("unreadable",),
+    )
