@@ -122,6 +122,8 @@ async function load(id, mine) {
     for (const draft of answer.drafts ?? []) drafts.get(id, draft.kind, { attachments: [], recipients: null, seen: 0, key: "", saved_at: Date.parse(draft.saved_at), ...draft.data, text: draft.text });
     conversation.value = { ...blank(id), ...answer, id, state: "ready", addressing: readAddressing(answer.addressing), visitor: null };
     takeRows({ rows: [answer.row] });
+    const pinned = drafts.get(id, "reply").answers;
+    if (pinned) await readAnswered(id, pinned).catch(() => undefined);
     await watch(id);
   } catch (error) {
     if (mine !== opening) return;
@@ -396,13 +398,19 @@ function intoComposer({ conversation_id: id, text, data }) {
 export async function answerMail(entry) {
   const id = here();
   await attempt(async () => {
-    const { addressing } = await get(`/conversations/${id}/addressing?answers=${entry}`);
-    const now = conversation.peek();
-    if (now?.id !== id) return;
-    conversation.value = { ...now, addressing: readAddressing(addressing) };
+    if (!await readAnswered(id, entry)) return;
     drafts.set(id, "reply", { ...drafts.get(id, "reply"), answers: entry, recipients: null });
     write("reply");
   });
+}
+
+/** Show whom an answer to this mail would reach. @param {number} id @param {number} entry */
+async function readAnswered(id, entry) {
+  const { addressing } = await get(`/conversations/${id}/addressing?answers=${entry}`);
+  const now = conversation.peek();
+  if (now?.id !== id) return false;
+  conversation.value = { ...now, addressing: readAddressing(addressing) };
+  return true;
 }
 
 /** The mail of mine that has not left yet, in the open conversation. @returns {import("./state.js").Entry | null} */

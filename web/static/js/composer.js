@@ -1,6 +1,6 @@
 // Writing: reply and note, each with its own tab, draft and look, so that they cannot be mixed up; and what leaves later.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/ui.js";
-import { cancelPlanned, leaving, putOff, send, sendPlanned, takeBack } from "./actions.js";
+import { cancelPlanned, leaving, putOff, reload, send, sendPlanned, takeBack } from "./actions.js";
 import { upload, words } from "./api.js";
 import { Icon, Menu } from "./controls.js";
 import { isEmpty, NO_POINTS } from "./drafts.js";
@@ -49,6 +49,8 @@ export function Composer({ open }) {
       ${mail && unreachable && !draft.recipients && !draft.summary && html`<p class="note-hint"><${Icon} name="phone" />${t("Only a telephone number is known. Call back, or add an e-mail address to write to.")}</p>`}
       ${mail && html`<${Recipients} standard=${standard} chosen=${draft.recipients ?? standard} names=${namesOf(open)} subject=${open.addressing?.subject} addressing=${open.addressing}
         change=${(/** @type {any} */ recipients) => change({ recipients })} />`}
+      ${mail && draft.answers && html`<p class="note-hint"><${Icon} name="email" />${t("Answers one earlier mail, not the newest.")}
+        <button type="button" class="link-button" onClick=${() => { change({ answers: null, recipients: null }); reload(); }}>${t("Answer the newest instead")}</button></p>`}
       ${kind === "note" && html`<p class="note-hint"><${Icon} name="lock" />${t("Only your team sees this.")}</p>`}
       ${mail && draft.block && html`<${Points} block=${draft.block} change=${(/** @type {any} */ block) => change({ block })} />`}
       <${WriteBox} key=${kind} open=${open} kind=${kind} draft=${draft} change=${change} channel=${by ?? (unreachable ? "email" : null)} mail=${mail} />
