@@ -11,7 +11,6 @@ import binascii
 import hmac
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -101,8 +100,11 @@ def is_stopped(conn: Connection, address: str, topic: str) -> bool:
     return _is_stopped(conn, fold(AddressKind.EMAIL, address), topic, EVERYTHING)
 
 
-def stopped_among(conn: Connection, addresses: Iterable[str], topic: str) -> list[str]:
-    return [one for one in addresses if is_stopped(conn, one, topic)]
+def has_complained(conn: Connection, address: str) -> bool:
+    """About any mail of ours: nothing automatic goes there any more."""
+    value = fold(AddressKind.EMAIL, address)
+    found = select(MailStop.id).where(MailStop.address == value, MailStop.reason == StopReason.COMPLAINED).limit(1)
+    return conn.execute(found).first() is not None
 
 
 def _is_stopped(conn: Connection, value: str, *topics: str) -> bool:

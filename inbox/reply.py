@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from inbox import lifecycle, resolutions
+from inbox import lifecycle, mail_stops, resolutions
 from inbox.errors import AddressFails, BadInput, CannotReach, NotFound, TimelineMoved
 from inbox.events import ConversationChanged, EntryAdded, ReplyWritten
 from inbox.people.contacts import failing_among, participant_values
@@ -36,6 +36,7 @@ from inbox.vocabulary import (
 )
 from inbox.waits import ledger
 from inbox.widget_mails import answers_in_widget
+from inbox.words import N_
 
 MAX_TEXT_CHARS = 200_000
 MAX_KEY_CHARS = 100
@@ -257,6 +258,8 @@ def write_automatic(tx: Transaction, text: AutomaticText, *, addressings: Addres
     ).first()
     if said is not None:
         return None
+    if text.channel is ChannelKind.EMAIL and mail_stops.has_complained(tx.conn, text.address):
+        raise CannotReach(N_("Nothing automatic goes to this address: it has complained about our mail."))
     data: dict[str, Any] = {"automatic": text.name}
     if text.channel in addressings:
         data |= addressings[text.channel](tx.conn, text.conversation_id, Recipients(), automatic=True)

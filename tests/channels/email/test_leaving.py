@@ -20,7 +20,7 @@ from inbox.desk_mail import Letter
 from inbox.errors import BadInput, CannotReach
 from inbox.mail_stops import StopReason, UnsubscribeLinks
 from inbox.outgoing import Begun, NewMail
-from inbox.reply import UNDO, Recipients
+from inbox.reply import UNDO, AutomaticText, Recipients, write_automatic
 from inbox.store import attachments, outbox
 from inbox.store.outbox_worker import OutboxWorker
 from inbox.taking_back import take_back
@@ -423,3 +423,18 @@ async def test_a_note_is_forwarded_to_nobody(desk: MailDesk) -> None:
     with pytest.raises(NotFound):
         await desk.db.read(outgoing.forwardable, written.entry_id)
     assert (await desk.timeline(conversation))[-1].kind is EntryKind.NOTE
+
+
+async def test_who_has_complained_gets_no_automatic_answer_but_a_persons(desk: MailDesk, postfix: Postfix) -> None:
+    conversation = await conversation_with(desk, "eero@customers.test")
+    await desk.db.write(mail_stops.stop, "eero@customers.test", "", StopReason.COMPLAINED, now=desk.clock.now())
+    assert desk.channel.addressing is not None
+    receipt = AutomaticText(
+        conversation, None, "receipt", "We have it.", ChannelKind.EMAIL, "Eero@customers.test", "test"
+    )
+    addressings = {ChannelKind.EMAIL: desk.channel.addressing}
+    with pytest.raises(CannotReach):
+        await desk.db.write(write_automatic, receipt, addressings=addressings, now=desk.clock.now())
+    await desk.reply(await desk.operator(), conversation, "Hello Eero")
+    (got,) = await postfix.arrives("eero")
+    assert body(got).startswith("Hello Eero")
