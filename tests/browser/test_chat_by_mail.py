@@ -39,7 +39,7 @@ async def test_who_leaves_gets_the_answer_by_mail_and_finds_everything_when_they
     widget = panel(page)
     await widget.get_by_label("Your question").fill("Where is my tent?")
     await widget.get_by_role("button", name="Start chat").click()
-    await widget.get_by_role("button", name="Get the answer by e-mail").click()
+    await widget.get_by_role("button", name="Get what you miss by e-mail").click()
     await widget.get_by_role("button", name="Save").click()
     await expect(widget.get_by_text("Write your mail address.").first).to_be_visible()
     await widget.get_by_label("E-mail").fill(OLIVIA)

@@ -174,6 +174,18 @@ async def test_a_flood_is_slowed_down_and_says_so(desk: ChatDesk) -> None:
     assert (await visitor.say("Slower now"))["ok"]
 
 
+async def test_one_network_address_begins_only_so_many_conversations_and_is_told(desk: ChatDesk) -> None:
+    answers = []
+    for _ in range(SETTINGS.conversations_per_minute + 2):
+        visitor = await desk.visitor()
+        answers.append(await visitor.ask("message", {"id": uuid4().hex, "text": "Buy my pills"}))
+    assert [one.get("error") for one in answers[-3:]] == [None, "too_many_conversations", "too_many_conversations"]
+    assert "Try again in a minute" in answers[-1]["message"]
+    desk.clock.advance(timedelta(seconds=30))
+    assert (await visitor.say("Is anybody there?"))["ok"]
+    assert (await visitor.say("Whoever has a conversation writes on"))["ok"]
+
+
 def test_the_configuration_names_what_is_wrong() -> None:
     for site in (
         {"key": "Shop!", "name": "x"},

@@ -356,7 +356,7 @@ function drawLeaving(place) {
   place.dataset.said = said;
   place.hidden = !said;
   place.replaceChildren(...(said === "ask"
-    ? [t("Leaving soon?"), " ", h("button", { type: "button", className: "link", onclick: () => go("keep") }, t("Get the answer by e-mail"))]
+    ? [t("Leaving soon?"), " ", h("button", { type: "button", className: "link", onclick: () => go("keep") }, t("Get what you miss by e-mail"))]
     : said ? [t("If you leave, unread answers come to %(address)s by e-mail.", { address: me.mailTo })] : []));
 }
 
