@@ -11,7 +11,7 @@ from channels.email.record import InboundMail
 
 
 def parse(raw: bytes, *, own_addresses: Collection[str] = (), return_path: str | None = None) -> InboundMail:
-    """"hang": never ends and holds the interpreter; "die": ends the process; "swell": takes all the memory."""
+    """ "hang": never ends and holds the interpreter; "die": ends the process; "swell": takes all the memory."""
     if b"Subject: hang" in raw:
         while True:
             time.sleep(0)

@@ -72,9 +72,7 @@ async def keep(desk: MailDesk, raw: bytes) -> None:
     )
 
 
-async def test_mails_that_hang_delay_nobody_and_are_kept(
-    database_url: str, tmp_path: Path, clock: ManualClock
-) -> None:
+async def test_mails_that_hang_delay_nobody_and_are_kept(database_url: str, tmp_path: Path, clock: ManualClock) -> None:
     """No time is measured: as long as any of the six hangs, all the others must have been placed."""
     async with open_desk(database_url, tmp_path, clock=clock, background=False) as desk:
         readers = Readers(parser=ODD, longest_seconds=4.0)
