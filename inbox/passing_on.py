@@ -20,6 +20,7 @@ def pass_on(
     conversation = locked(tx, conversation_id)
     if conversation.team_id == team_id:
         return
-    say(tx, conversation, "team", by=by, now=now, data={"to": team_id, "name": name}, team_id=team_id)
+    data = {"to": team_id, "name": name, "from": conversation.team_id}
+    say(tx, conversation, "team", by=by, now=now, data=data, team_id=team_id)
     ledger.change_team(tx, conversation_id, team_id, at=now)
     tx.record(ConversationChanged(conversation_id))

@@ -108,7 +108,7 @@ def import_events(
 ) -> None:
     """Take the history of another desk into this one, which must be empty: all of it, or nothing."""
     gc.disable()  # a history makes much that stays until it is written
-    from web.import_events import run_import
+    from web.event_logs import run_import
 
     run_import(_config_or_exit(config), log)
 
@@ -128,6 +128,16 @@ def check_reports(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     if not check(_config_or_exit(config)):
         raise typer.Exit(1)
+
+
+@main.command("export-events")
+def export_events(
+    log: Annotated[Path, typer.Argument(help="A file that does not exist yet.")], config: ConfigOption = DEFAULT_CONFIG
+) -> None:
+    """Write the history of this desk as an event log: what happened and when, nobody's words or addresses."""
+    from web.event_logs import run_export
+
+    run_export(_config_or_exit(config), log)
 
 
 def _config_or_exit(path: Path):  # type: ignore[no-untyped-def]

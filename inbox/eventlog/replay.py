@@ -580,8 +580,8 @@ class Replay:
         team_id = None if queue is None else self.people.team(queue)
         if conversation.team_id == team_id:
             return
-        conversation.team_id = team_id
-        self._say(conversation, line, "team", by, to=team_id, name=queue or "")
+        before, conversation.team_id = conversation.team_id, team_id
+        self._say(conversation, line, "team", by, to=team_id, name=queue or "", **{"from": before})
         self.book.change_team(conversation, team_id, at=line.at)
 
     def _do_tagged(self, line: Line, v: Mapping[str, Any]) -> None:

@@ -1,17 +1,21 @@
-"""`vuoro import-events`: a history into an empty desk, with a bar, and with words where a line is wrong."""
+"""`vuoro import-events` and `export-events`: a history in and out, with a bar, with words where a line is wrong."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from sqlalchemy import Connection
 
 from inbox.clock import SystemClock
+from inbox.eventlog.exporting import export_events
 from inbox.eventlog.importing import CannotImport, Imported, Log, import_events, read_log
 from inbox.store.database import open_database
 from inbox.waits import calendar
@@ -42,6 +46,29 @@ def run_import(config: DeskConfig, path: Path) -> None:
         f"[green]{imported.lines:,} lines are in the desk:[/green] {imported.conversations:,} conversations, "
         f"{imported.waits:,} waits, up to {until}."
     )
+
+
+def run_export(config: DeskConfig, path: Path) -> None:
+    """The desk's history into a file that does not exist yet."""
+    try:
+        file = path.open("x", encoding="utf-8")
+    except OSError as error:
+        Console(stderr=True).print(f"{escape(str(path))} cannot be made: {error.strerror}.")
+        raise typer.Exit(1) from None
+    with file:
+        number = asyncio.run(_export(config, file))
+    Console(highlight=False).print(f"[green]{number:,} lines are in {escape(str(path))}.[/green]")
+
+
+async def _export(config: DeskConfig, file: TextIO) -> int:
+    def written(conn: Connection) -> int:
+        return sum(file.write(json.dumps(line, ensure_ascii=False) + "\n") > 0 for line in export_events(conn))
+
+    db = open_database(config.store.url, now=SystemClock().now, durable={})
+    try:
+        return await db.read(written)
+    finally:
+        await db.close()
 
 
 def _progress(console: Console) -> Progress:
