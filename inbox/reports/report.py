@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -67,8 +67,8 @@ def work_out(loaded: Loaded) -> Report:
     cut = question.cut or period.fitting(question.period)
     parts = period.pieces(question.period, cut)
     with ThreadPoolExecutor(4) as side_by_side:  # sorting and counting leave the interpreter to the others
-        figures = side_by_side.submit(_figures, this, loaded.now)
-        earlier = None if loaded.before is None else side_by_side.submit(_figures, loaded.before, loaded.now)
+        figures = _figures(this, loaded.now, side_by_side)
+        earlier = None if loaded.before is None else _figures(loaded.before, loaded.now, side_by_side)
         series = side_by_side.submit(_pieces, this, parts)
         groups = side_by_side.submit(group_rows, loaded) if question.group is not None else None
         heat = side_by_side.submit(_heat, this, loaded.now) if question.heat else None
@@ -76,8 +76,8 @@ def work_out(loaded: Loaded) -> Report:
         question,
         loaded.now,
         loaded.names,
-        figures.result(),
-        None if earlier is None else earlier.result(),
+        figures(),
+        None if earlier is None else earlier(),
         None if loaded.before is None else loaded.before.period,
         cut,
         series.result(),
@@ -86,15 +86,23 @@ def work_out(loaded: Loaded) -> Report:
     )
 
 
-def _figures(of: Slice, now: datetime) -> Figures:
+def _figures(of: Slice, now: datetime, side_by_side: ThreadPoolExecutor) -> Callable[[], Figures]:
+    """Begin; what it returns waits for the end."""
     nothing = np.zeros(len(of.waits["at"]), dtype=np.int64)
-    until = min(of.period.until_us, max(microseconds(now), of.period.since_us))
-    return Figures(
-        waiting=tabulate(of.waits, nothing, 1)[0],
-        responses=responses(of.waits, of.horizon),
-        handling=handling(of.handling, of.online, of.period.since_us, until, [])[0],
-        resolutions=resolutions(of.resolutions, of.horizon, microseconds(now)),
-        callbacks=callbacks(of.callbacks, of.calls),
+    since = of.period.since_us
+    until = min(of.period.until_us, max(microseconds(now), since))
+    run = side_by_side.submit
+    work = run(handling, of.handling, of.online, since, until, [])
+    resolved = run(resolutions, of.resolutions, of.horizon, microseconds(now))
+    replied = run(responses, of.waits, of.horizon)
+    waited = run(tabulate, of.waits, nothing, 1)
+    called = run(callbacks, of.callbacks, of.calls)
+    return lambda: Figures(
+        waiting=waited.result()[0],
+        responses=replied.result(),
+        handling=work.result()[0],
+        resolutions=resolved.result(),
+        callbacks=called.result(),
         satisfaction=satisfaction(of.ratings),
         missed_offers=len(of.offers["at"]),
     )

@@ -76,9 +76,11 @@ def handling(facts: Facts, online: Spans, since_us: int, until_us: int, people: 
         lane = operator.astype(np.int64) * _APART - since_us
         return lane + np.clip(began, since_us, until_us), lane + np.clip(ended, since_us, until_us)
 
+    many = how_many(facts["conversation"][(facts["at"] >= since_us) & (facts["at"] < until_us)])
     order = np.argsort(facts["operator"].astype(np.int16), kind="stable") if highest < 2**15 else None
     if order is not None:  # within each they are in order already: radix sort, where sorting moments costs ten times
-        facts = {name: values[order] for name, values in facts.items() if name != "touchpoint"}
+        needed = ("at", "lasted", "operator", *(("conversation",) if people else ()))
+        facts = {**facts, **{name: facts[name][order] for name in needed}}
     who, lasted = facts["operator"], facts["lasted"]
     began, ended = laid_out(who, facts["at"], facts["at"] + lasted.astype(np.int64) * 1000)
     engaged = _union(began, ended)
@@ -94,10 +96,10 @@ def handling(facts: Facts, online: Spans, since_us: int, until_us: int, people: 
     online_s = per(at_work[0] // _APART, (at_work[1] - at_work[0]) / SECOND)
     busy_s = per(at_work[0] // _APART, (_before(engaged, at_work[1]) - _before(engaged, at_work[0])) / SECOND)
     sessions = np.bincount(who[started], minlength=size)
-    conversations = distinct(who[started], facts["conversation"][started], size)
+    conversations = distinct(who[started], facts["conversation"][started], size) if people else sessions
     times = (handle, shared, engaged_s, busy_s, online_s)
     return [
-        Handling(int(sessions.sum()), how_many(facts["conversation"][started]), *(float(one.sum()) for one in times)),
+        Handling(int(sessions.sum()), many, *(float(one.sum()) for one in times)),
         *(Handling(int(sessions[at]), int(conversations[at]), *(float(one[at]) for one in times)) for at in people),
     ]
 
