@@ -11,7 +11,7 @@ from babel.messages.catalog import Message
 
 from inbox.words import Words
 from tests.words.catalogues import LOCALES, PLURAL_FORMS, complete, marked_by_key, path_of, read
-from tests.words.extraction import Marked, everything
+from tests.words.extraction import TEMPLATES, Marked, everything
 
 _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|\{\{.*?\}\}|\{%.*?%\}")
 
@@ -63,6 +63,22 @@ def test_translations_keep_their_placeholders(language: str) -> None:
             if found - wanted or (len(ids(message)) == 1 and wanted - found):
                 wrong.append((ids(message)[0], said))
     assert wrong == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_lone_percent_sign_breaks_no_page(language: str) -> None:
+    """Templates fill in values even where there are none, so that a bare "%" is an error there."""
+    broken = []
+    for message in read(language):
+        if not message.id or not any(path.startswith(TEMPLATES) for path, _ in message.locations):
+            continue
+        values = {name: 1 for text in ids(message) for name in re.findall(r"%\((\w+)\)", text)}
+        for said in strings(message):
+            try:
+                said % values
+            except (KeyError, TypeError, ValueError) as error:
+                broken.append((said, str(error)))
+    assert broken == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
