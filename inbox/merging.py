@@ -23,6 +23,7 @@ from inbox.moving import (
     Parted,
     chosen,
     content,
+    gathered,
     move_ended_waits,
     move_entries,
     move_ids,
@@ -215,7 +216,7 @@ def take_apart(tx: Transaction, source: ConversationId, *, by: OperatorId, now: 
     if target == source:
         raise BadInput("conversation", N_("This conversation has not been merged."))
     from_row, _ = _both(tx, source, target)
-    said = content(tx.conn, source)
+    said = [one for part in gathered(tx.conn, source) for one in content(tx.conn, part)]
     if from_row.merged_into_id is None or not said:
         raise BadInput("conversation", N_("Nothing is left here to go on with."))
     ids = [one.id for one in said]

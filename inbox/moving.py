@@ -80,6 +80,19 @@ def content(conn: Connection, conversation_id: ConversationId, *, since: int = 0
     ).all()
 
 
+def gathered(conn: Connection, conversation_id: ConversationId) -> list[ConversationId]:
+    """The conversation and those that were merged into it: their entries are read there and answered here."""
+    found = [conversation_id]
+    lines = conn.execute(
+        select(Entry.data).where(Entry.conversation_id == conversation_id, Entry.kind == EntryKind.STATUS)
+    ).scalars()
+    for other in dict.fromkeys(data["other"] for data in lines if data.get("what") == "merged_from"):
+        into = conn.execute(select(Conversation.merged_into_id).where(Conversation.id == other)).scalar()
+        if into == conversation_id:
+            found += gathered(conn, ConversationId(other))
+    return found
+
+
 def move_entries(tx: Transaction, source: ConversationId, target: ConversationId, ids: Sequence[int]) -> None:
     """With their files, their way out and what was decided about them. A number that is taken is given anew."""
     conversation = locked(tx, target)
@@ -197,11 +210,12 @@ def part_waits(
     wait = ledger.running(tx, source)
     if wait is None:
         return Parted(0, 0, False)
+    here = [*gathered(tx.conn, source), *gathered(tx.conn, target)]
     settled = {
         row.conversation_id: row.at
         for row in tx.conn.execute(
             select(Wait.conversation_id, func.max(Wait.ended_at).label("at"))
-            .where(Wait.conversation_id.in_((source, target)), Wait.ending != Ending.MERGED)
+            .where(Wait.conversation_id.in_(here), Wait.ending != Ending.MERGED)
             .group_by(Wait.conversation_id)
         )
     }
@@ -210,7 +224,7 @@ def part_waits(
         for one in tx.conn.execute(
             select(Entry.id, Entry.conversation_id, Entry.created_at, Entry.channel, Entry.data)
             .where(
-                Entry.conversation_id.in_((source, target)),
+                Entry.conversation_id.in_(here),
                 Entry.author == Author.CONTACT,
                 Entry.kind.in_((EntryKind.MESSAGE, EntryKind.CALL)),
                 (Entry.created_at >= wait.started_at) | (Entry.id == wait.entry_id),
