@@ -45,7 +45,7 @@ class Section:
 SECTIONS: Sequence[Section] = (
     Section(
         "waiting",
-        N_("Waiting"),
+        N_("Waits"),
         (
             Figure(
                 "service_level",
