@@ -13,7 +13,7 @@ ASKED = [(method, path, least) for (method, path), least in ACCESS.items() if is
 
 
 def filled(path: str) -> str:
-    for name in ("{id}", "{token}", "{figure}", "{link}"):
+    for name in ("{id}", "{token}", "{figure}", "{link}", "{file}", "{table}", "{number}"):
         path = path.replace(name, "999999")
     return path
 
