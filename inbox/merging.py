@@ -24,6 +24,7 @@ from inbox.moving import (
     chosen,
     content,
     gathered,
+    homes,
     move_ended_waits,
     move_entries,
     move_ids,
@@ -220,6 +221,7 @@ def take_apart(tx: Transaction, source: ConversationId, *, by: OperatorId, now: 
     if from_row.merged_into_id is None or not said:
         raise BadInput("conversation", N_("Nothing is left here to go on with."))
     ids = [one.id for one in said]
+    merged = homes(tx.conn, source)
     line = tx.conn.execute(
         select(Entry.data)
         .where(Entry.conversation_id == source, Entry.kind == EntryKind.STATUS)
@@ -238,7 +240,7 @@ def take_apart(tx: Transaction, source: ConversationId, *, by: OperatorId, now: 
         .where(Conversation.id == source)
         .values(merged_into_id=None, status=Status.OPEN, closed_at=None, unread=0)
     )
-    waits = part_waits(tx, target, source, ids, at=now)
+    waits = part_waits(tx, target, source, ids, at=now, merged=merged)
     from_row, to_row = _both(tx, source, target)
     status = Status.OPEN if waits.goes else _before(came_with)
     say(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -34,6 +34,7 @@ MOST_AT_ONCE = 500
 
 MOVABLE = (EntryKind.MESSAGE, EntryKind.REPLY, EntryKind.AUTOREPLY, EntryKind.NOTE, EntryKind.REPORT)
 """Calls, callbacks and handoffs belong to the conversation in which they took place."""
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 SPOKEN = (EntryKind.MESSAGE, EntryKind.REPLY, EntryKind.CALL, EntryKind.CALLBACK)
 _SAID = (EntryKind.MESSAGE, EntryKind.REPLY)
 
@@ -90,6 +91,40 @@ def gathered(conn: Connection, conversation_id: ConversationId) -> list[Conversa
         into = conn.execute(select(Conversation.merged_into_id).where(Conversation.id == other)).scalar()
         if into == conversation_id:
             found += gathered(conn, ConversationId(other))
+    return found
+
+
+def homes(conn: Connection, conversation_id: ConversationId) -> list[tuple[ConversationId, datetime]]:
+    """Where a merged conversation goes on, and since when; step by step."""
+    into = conn.execute(select(Conversation.merged_into_id).where(Conversation.id == conversation_id)).scalar()
+    if into is None:
+        return []
+    lines = conn.execute(
+        select(Entry.created_at, Entry.data)
+        .where(Entry.conversation_id == conversation_id, Entry.kind == EntryKind.STATUS)
+        .order_by(Entry.number.desc())
+    )
+    since = next((line.created_at for line in lines if line.data.get("what") == "merged_into"), None)
+    further = homes(conn, ConversationId(into))
+    return further if since is None else [(ConversationId(into), since), *further]
+
+
+def _settled(
+    conn: Connection, conversation_id: ConversationId, merged: Sequence[tuple[ConversationId, datetime]]
+) -> dict[int, datetime]:
+    """For a conversation and what was merged into it: what came until then is owed nothing any more."""
+    found: dict[int, datetime] = {}
+    for part in gathered(conn, conversation_id):
+        ends = [_EVER]
+        for home, since in ((part, _EVER), *homes(conn, part), *merged):
+            ended = conn.execute(
+                select(func.max(Wait.ended_at)).where(
+                    Wait.conversation_id == home, Wait.ending != Ending.MERGED, Wait.ended_at >= since
+                )
+            ).scalar()
+            if ended is not None:
+                ends.append(ended)
+        found[part] = max(ends)
     return found
 
 
@@ -204,21 +239,20 @@ class Parted:
 
 
 def part_waits(
-    tx: Transaction, source: ConversationId, target: ConversationId, ids: Collection[int], *, at: datetime
+    tx: Transaction,
+    source: ConversationId,
+    target: ConversationId,
+    ids: Collection[int],
+    *,
+    at: datetime,
+    merged: Sequence[tuple[ConversationId, datetime]] = (),
 ) -> Parted:
     """Give each of the two its own wait for what is unanswered there, counted from when it came."""
     wait = ledger.running(tx, source)
     if wait is None:
         return Parted(0, 0, False)
-    here = [*gathered(tx.conn, source), *gathered(tx.conn, target)]
-    settled = {
-        row.conversation_id: row.at
-        for row in tx.conn.execute(
-            select(Wait.conversation_id, func.max(Wait.ended_at).label("at"))
-            .where(Wait.conversation_id.in_(here), Wait.ending != Ending.MERGED)
-            .group_by(Wait.conversation_id)
-        )
-    }
+    settled = _settled(tx.conn, source, ()) | _settled(tx.conn, target, merged)
+    here = list(settled)
     unanswered = [
         one
         for one in tx.conn.execute(
@@ -232,11 +266,7 @@ def part_waits(
             .order_by(Entry.created_at, Entry.id)
         ).all()
         if not (one.data.get("mail") or {}).get("machine")
-        and (
-            one.id == wait.entry_id
-            or one.conversation_id not in settled
-            or one.created_at > settled[one.conversation_id]
-        )
+        and (one.id == wait.entry_id or one.created_at > settled[one.conversation_id])
     ]
     goes = [one for one in unanswered if one.id in ids]
     stays = [one for one in unanswered if one.id not in ids]
