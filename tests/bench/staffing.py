@@ -12,10 +12,12 @@ from datetime import UTC, date, datetime, timedelta
 from statistics import median
 from time import perf_counter
 
+from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 
 from inbox.people.operators import OperatorRecord
 from inbox.reports import packs
+from inbox.reports.packs import Pack, Stale
 from inbox.staffing.gathering import gather
 from inbox.staffing.plan import work_out
 from inbox.staffing.scope import scope
@@ -87,8 +89,12 @@ async def pack(db: Database) -> None:
     """What the desk does in the background: its past days are packed."""
     await db.write(packs.seal, now=NOW)
     while found := await db.read(packs.stale):
-        made = await db.read(lambda conn, found=found: [packs.make(conn, one) for one in found])
+        made = await db.read(_made, found)
         await db.write(packs.keep, made)
+
+
+def _made(conn: Connection, found: Sequence[Stale]) -> list[Pack]:
+    return [packs.make(conn, one) for one in found]
 
 
 async def rounds(db: Database) -> tuple[float, float, float]:

@@ -118,7 +118,7 @@ async def test_each_recipient_shows_how_far_the_mail_has_got(
 ) -> None:
     mia = await desk_server.operator("Mia Novak")
     conversation = await desk_server.mail("Olivia Hart", "Please copy us.", subject="Refund", cc=(ACCOUNTS,))
-    await desk_server.reply(mia, conversation, "Done.")
+    await desk_server.reply(conversation, mia, "Done.")
     entries = await desk_server.db.read(reading.timeline, conversation)
     [entry] = [one for one in entries if one.kind is EntryKind.REPLY]
     page = await open_desk(mia, f"/inbox/{conversation}")

@@ -32,6 +32,7 @@ from inbox.vocabulary import (
     EntryId,
     EntryKind,
     OperatorId,
+    PlannedId,
     PlannedState,
     Status,
 )
@@ -93,9 +94,7 @@ async def planned_in(desk: VerbDesk, conversation_id: ConversationId) -> list[la
     return await desk.db.read(later.of_conversation, conversation_id)
 
 
-async def plan(
-    desk: VerbDesk, conversation_id: ConversationId, by: OperatorId, at: datetime, **more: Any
-) -> later.PlannedId:
+async def plan(desk: VerbDesk, conversation_id: ConversationId, by: OperatorId, at: datetime, **more: Any) -> PlannedId:
     draft = await desk.draft(conversation_id, by, "Tomorrow it is there.", **more)
     return await desk.db.write(later.plan, draft, at, addressings=desk.addressings, now=desk.clock.now())
 

@@ -192,7 +192,8 @@ async def application(database: Database, clock: ManualClock, tmp_path: Path) ->
             {"sites": [{"key": "shop", "name": "Shop", "origins": ["https://shop.example"]}]}
         ),
         email=EmailSettings(
-            addresses=(SupportAddress(address="help@desk.test"),), keep_folder=tmp_path / "outgoing-mail",
+            addresses=(SupportAddress(address="help@desk.test"),),
+            keep_folder=tmp_path / "outgoing-mail",
             dns=DnsSettings(nameservers=("127.0.0.1",), port=9, timeout_seconds=0.1),  # nobody answers there
         ),
     )

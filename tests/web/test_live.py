@@ -192,7 +192,9 @@ async def test_offers_reach_the_two_operators_and_their_end_too(application: App
     assert screens[2].all("offer") == []
 
 
-async def test_a_wait_warns_and_is_missed_on_the_screens_of_those_at_work_at_its_second(application: Application) -> None:
+async def test_a_wait_warns_and_is_missed_on_screens_of_those_at_work_at_its_second(
+    application: Application,
+) -> None:
     received = await application.customers.chat("one")
     screen = await application.screen(await application.signed_in())
     application.clock.advance(timedelta(minutes=3))

@@ -24,7 +24,7 @@ from inbox.reply import UNDO, AutomaticText, Recipients, write_automatic
 from inbox.store import attachments, outbox
 from inbox.store.outbox_worker import OutboxWorker
 from inbox.taking_back import take_back
-from inbox.vocabulary import ArrivalState, ChannelKind, ConversationId, Delivery, EntryKind, OperatorId
+from inbox.vocabulary import ArrivalState, ChannelKind, ConversationId, Delivery, DeskMailId, EntryKind, OperatorId
 from inbox.words import Words
 from tests.channels.email.desk import LINKS, MailDesk, mail, open_desk
 from tests.channels.email.test_conversations_by_mail import bounce
@@ -341,7 +341,7 @@ def letters(desk: MailDesk) -> OutboxWorker:
     return OutboxWorker(desk.db, desk.clock, desk_mail.HANDLER, post)
 
 
-async def write(desk: MailDesk, letter: Letter) -> desk_mail.DeskMailId | None:
+async def write(desk: MailDesk, letter: Letter) -> DeskMailId | None:
     return await desk.db.write(desk_mail.write, letter, now=desk.clock.now())
 
 
