@@ -34,6 +34,13 @@ def sqlite_triggers() -> list[str]:
                 f"INSERT INTO report_changes VALUES ('{kind}', {at} / {DAY_MICROS}, 1)\n"
                 "ON CONFLICT DO UPDATE SET changes = changes + 1;\nEND"
             )
+    for kind, table, column in _movable():
+        made.append(
+            f"CREATE TRIGGER report_{table}_moved AFTER UPDATE OF {column} ON {table}\n"
+            f"WHEN OLD.{column} <> NEW.{column} AND OLD.{column} < (SELECT sealed_before FROM report_seals) BEGIN\n"
+            f"INSERT INTO report_changes VALUES ('{kind}', OLD.{column} / {DAY_MICROS}, 1)\n"
+            "ON CONFLICT DO UPDATE SET changes = changes + 1;\nEND"
+        )
     return made
 
 
@@ -54,7 +61,26 @@ def postgresql_triggers() -> list[str]:
             f"CREATE TRIGGER report_{table}_changed AFTER INSERT OR UPDATE OR DELETE ON {table} "
             f"FOR EACH ROW EXECUTE FUNCTION report_{table}_changed()"
         )
+    for kind, table, column in _movable():
+        made.append(
+            f"CREATE FUNCTION report_{table}_moved() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+            f"BEGIN\nIF OLD.{column} < (SELECT sealed_before FROM report_seals) THEN\n"
+            f"INSERT INTO report_changes AS known VALUES ('{kind}', OLD.{column} / {DAY_MICROS}, 1)\n"
+            "ON CONFLICT (kind, day) DO UPDATE SET changes = known.changes + 1;\n"
+            "END IF;\nRETURN NULL;\nEND $$"
+        )
+        made.append(
+            f"CREATE TRIGGER report_{table}_moved AFTER UPDATE OF {column} ON {table} FOR EACH ROW "
+            f"WHEN (OLD.{column} <> NEW.{column}) EXECUTE FUNCTION report_{table}_moved()"
+        )
     return made
+
+
+def _movable() -> list[tuple[str, str, str]]:
+    """Kind, table and column of rows that can go to another day: the day they leave has changed, too."""
+    return [
+        (kind, table, moment.removeprefix("{row}.")) for kind, table, moment in COUNTED if moment.startswith("{row}.")
+    ]
 
 
 def follow(metadata: MetaData) -> None:
