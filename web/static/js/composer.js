@@ -80,7 +80,7 @@ export function Points({ block, change }) {
   return html`<fieldset class="points"><legend>${t("Summary and request")}</legend>
     ${area("understood", t("What we understood"))}${area("done", t("What we did"))}${area("needed", t("What we need from you"))}
     <div class="points-more">
-      <label>${t("By")} <input type="date" value=${block.by} onInput=${(/** @type {any} */ event) => change({ ...block, by: event.target.value })} /></label>
+      <label>${t("By the day")} <input type="date" value=${block.by} onInput=${(/** @type {any} */ event) => change({ ...block, by: event.target.value })} /></label>
       <label class="check"><input type="checkbox" checked=${!block.on_top} onChange=${(/** @type {any} */ event) => change({ ...block, on_top: !event.target.checked })} /><span>${t("Below the words")}</span></label>
       <button type="button" class="link-button push" onClick=${() => change(null)}>${t("Take it out")}</button>
     </div></fieldset>`;
