@@ -392,7 +392,7 @@ class Wait(Base):
     paused_at: Mapped[datetime | None]  # an agreed pause is running
     paused_until: Mapped[datetime | None]  # when it ends by itself
     paused_s: Mapped[int] = mapped_column(Integer, default=0)  # open seconds inside ended agreed pauses
-    ended_at: Mapped[datetime | None] = mapped_column(index=True)
+    ended_at: Mapped[datetime | None]
     ending: Mapped[str | None] = mapped_column(String(20))
     ended_by: Mapped[int | None] = mapped_column(ForeignKey("operators.id"))
     ended_entry_id: Mapped[int | None] = mapped_column(ForeignKey("entries.id"))
@@ -402,6 +402,13 @@ class Wait(Base):
     told_low_s: Mapped[int | None] = mapped_column(Integer)  # what the visitor was told on arrival
     told_high_s: Mapped[int | None] = mapped_column(Integer)
     __table_args__ = (
+        # Only of the ended: without figures SQLite would look for the running ones here, and read them all.
+        Index(
+            "ix_waits_ended",
+            "ended_at",
+            sqlite_where=text("ended_at IS NOT NULL"),
+            postgresql_where=text("ended_at IS NOT NULL"),
+        ),
         Index(
             "uq_waits_one_running",
             "conversation_id",

@@ -51,10 +51,9 @@ _SHOW = Prepared(
         version=table(Conversation).c.version + 1,
     )
 )
-# SQLite has no figures about its tables and would read every running wait through the index of `ended_at`.
 _FIRES = {
-    WaitStep.WARNED: (Wait.warn_at, Wait.warned_at, "INDEXED BY ix_waits_to_warn"),
-    WaitStep.MISSED: (Wait.due_at, Wait.missed_at, "INDEXED BY ix_waits_to_miss"),
+    WaitStep.WARNED: (Wait.warn_at, Wait.warned_at),
+    WaitStep.MISSED: (Wait.due_at, Wait.missed_at),
 }
 _FIRED = {
     step: Prepared(
@@ -333,9 +332,8 @@ def carry(tx: Transaction, wait_id: WaitId, source: ConversationId, target: Conv
 def next_due(conn: Any) -> datetime | None:
     """The nearest moment at which a running wait turns to a warning or a miss, or an agreed pause is over."""
     soonest: list[datetime] = []
-    for column, done, index in _FIRES.values():
-        query = select(func.min(column)).where(Wait.ended_at.is_(None), done.is_(None))
-        at = conn.execute(query.with_hint(Wait, index, "sqlite")).scalar()
+    for column, done in _FIRES.values():
+        at = conn.execute(select(func.min(column)).where(Wait.ended_at.is_(None), done.is_(None))).scalar()
         if at is not None:
             soonest.append(at)
     resumes_at = conn.execute(select(func.min(Wait.paused_until)).where(Wait.paused_until.is_not(None))).scalar()
@@ -357,11 +355,10 @@ def fire_due(tx: Transaction, *, now: datetime, limit: int = 500) -> int:
         .with_for_update(skip_locked=True)
     ).all()
     fired = sum(resume(tx, ConversationId(row.conversation_id), at=row.paused_until) for row in over)
-    for step, (column, done, index) in _FIRES.items():
+    for step, (column, done) in _FIRES.items():
         rows = tx.conn.execute(
             select(Wait.id, Wait.conversation_id, column.label("at"))
             .where(Wait.ended_at.is_(None), done.is_(None), column <= now)
-            .with_hint(Wait, index, "sqlite")
             .order_by(column)
             .limit(limit)
             .with_for_update(skip_locked=True)
