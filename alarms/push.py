@@ -59,11 +59,14 @@ class Push:
 
     def checked(self, endpoint: str) -> str:
         """The address of a push service that we are willing to call. Raises BadInput: anything else is a trap."""
-        parts = urlsplit(endpoint)
-        host = (parts.hostname or "").lower()
+        try:
+            parts = urlsplit(endpoint)
+            host, port = (parts.hostname or "").lower(), parts.port
+        except ValueError:
+            raise BadInput("endpoint", N_("The desk does not know this browser's push service.")) from None
         known = any(host == one.partition(":")[0] or host.endswith("." + one) for one in self._services)
-        local = f"{host}:{parts.port}" in self._services
-        if len(endpoint) > 2_000 or not (local or (known and parts.scheme == "https" and parts.port in (None, 443))):
+        local = f"{host}:{port}" in self._services
+        if len(endpoint) > 2_000 or not (local or (known and parts.scheme == "https" and port in (None, 443))):
             raise BadInput("endpoint", N_("The desk does not know this browser's push service."))
         return endpoint
 

@@ -124,9 +124,8 @@ def _not_yet(conn: Connection, wait: Row[Any], step: Step, now: datetime) -> dat
         return None
     resumes = now
     if wait.paused_at is not None:
-        until = conn.execute(select(Conversation.snoozed_until).where(Conversation.id == wait.conversation_id)).scalar()
-        resumes = max(until or now, now + timedelta(minutes=1))
-    return calendar.timetable(conn, resumes).add(resumes, left) or now + timedelta(days=1)
+        resumes = max(wait.paused_until or now, now + timedelta(minutes=1))
+    return calendar.timetable(conn, resumes, wait.team_id).add(resumes, left) or now + timedelta(days=1)
 
 
 def _people(conn: Connection, step: Step, conversation: Any) -> list[Row[Any]]:

@@ -11,16 +11,17 @@ from hashlib import sha256
 import pytest
 
 from alarms.push import Push
-from inbox import lifecycle, mail_stops
+from inbox import lifecycle, mail_stops, passing_on
 from inbox.alarms import notices, push_subscriptions, rules
 from inbox.alarms.notices import NoticeState
 from inbox.alarms.rules import After, Means, Step, To
 from inbox.errors import BadInput
 from inbox.mail_stops import StopReason
-from inbox.people import operators
+from inbox.people import operators, teams
 from inbox.store.outbox_worker import OutboxWorker
 from inbox.vocabulary import ChannelKind, Presence, Role
 from inbox.waits.change_hours import set_hours
+from inbox.waits.hours import ALWAYS
 from tests.alarms.conftest import SECRET, AlarmingDesk
 
 AT_TARGET = Step("", After.TARGET, (To.SUPERVISORS,), (Means.APP,))
@@ -245,6 +246,22 @@ async def test_a_later_step_does_not_come_at_night(desk: AlarmingDesk) -> None:
         assert len(desk.on_screens) == raised, moment
 
 
+async def test_a_later_step_counts_the_hours_of_the_team_that_is_to_answer(desk: AlarmingDesk) -> None:
+    await desk.rules(Step("", After.LATER, (To.SUPERVISORS,), (Means.APP,), later_min=30))
+    head = await desk.operator("Head", role=Role.SUPERVISOR)
+    weekly = {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
+    await desk.db.write(set_hours, "Europe/Helsinki", {"weekly": weekly}, by=None, now=desk.clock.now())
+    night = await desk.db.write(teams.add, "Night")
+    await desk.db.write(set_hours, "Europe/Helsinki", ALWAYS, by=None, now=desk.clock.now(), team_id=night)
+    desk.clock.set(datetime.fromisoformat("2026-03-11T22:00:00+02:00"))
+    received = await desk.chat("Hello?")
+    await desk.db.write(passing_on.pass_on, received.conversation_id, night, by=head, now=desk.clock.now())
+    for moment, raised in (("22:05", 0), ("22:34", 0), ("22:35", 1)):
+        desk.clock.set(datetime.fromisoformat(f"2026-03-11T{moment}:00+02:00"))
+        await desk.settle()
+        assert len(desk.on_screens) == raised, moment
+
+
 async def test_channels_and_teams_of_a_step_are_minded(desk: AlarmingDesk) -> None:
     await desk.rules(
         Step("", After.TARGET, (To.SUPERVISORS,), (Means.APP,), channels=(ChannelKind.EMAIL,)),
@@ -319,6 +336,8 @@ async def test_steps_keep_their_keys_and_new_ones_get_others(desk: AlarmingDesk)
         "https://fcm.googleapis.com:8443/x",
         "https://evil.example/fcm.googleapis.com",
         "https://fcm.googleapis.com@evil.example/",
+        "https://fcm.googleapis.com:99999/x",
+        "https://[fcm.googleapis.com/x",
         "file:///etc/passwd",
     ],
 )
