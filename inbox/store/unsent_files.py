@@ -62,7 +62,9 @@ def forget(tx: Transaction, before: datetime) -> tuple[int, list[str]]:
     ).all()
     if not rows:
         return 0, []
-    tx.conn.execute(delete(Attachment).where(Attachment.id.in_([row.id for row in rows])))
+    # Asked again: one of them may have been sent a moment ago.
+    ids = [row.id for row in rows]
+    tx.conn.execute(delete(Attachment).where(Attachment.id.in_(ids), Attachment.entry_id.is_(None)))
     digests = {row.digest for row in rows}
     still = set(tx.conn.execute(select(Attachment.digest).where(Attachment.digest.in_(digests)).distinct()).scalars())
     return len(rows), sorted(digests - still)

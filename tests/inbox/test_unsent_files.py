@@ -8,14 +8,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text, update
 
 from inbox import drafts
 from inbox.clock import ManualClock
 from inbox.errors import NotFound
-from inbox.store import attachments
+from inbox.store import attachments, unsent_files
 from inbox.store.attachments import AttachmentFolder, Stored
+from inbox.store.database import open_database
+from inbox.store.models import Attachment
+from inbox.store.transaction import Transaction
 from inbox.store.unsent_files import UnsentFiles
 from inbox.vocabulary import AttachmentId, EntryKind
+from tests.support.stores import PostgresServer
 from tests.support.verbs import VerbDesk
 
 
@@ -87,3 +92,30 @@ async def test_a_file_stored_again_just_now_is_not_taken_away(
     stored = await asyncio.to_thread(folder.write, b"again", "b.txt")  # its row is not written yet
     assert await UnsentFiles(desk.db, clock, folder).clean() == 1
     assert folder.path(stored.digest).exists()
+
+
+async def test_a_file_that_is_being_sent_while_others_are_removed_stays(
+    postgres: PostgresServer, clock: ManualClock, folder: AttachmentFolder
+) -> None:
+    url = postgres.copy()
+    db = open_database(url, now=clock.now, durable={})
+    desk = VerbDesk(db, clock)
+    asked = await desk.mail("Hello")
+    uploaded = await upload(desk, folder, b"just in time")
+    held = asyncio.Event()
+
+    def attach(tx: Transaction) -> None:
+        values = {"entry_id": asked.entry_id, "conversation_id": asked.conversation_id}
+        tx.conn.execute(update(Attachment).where(Attachment.id == uploaded).values(**values))
+        held.set()
+        stuck = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DELETE%'")
+        while not tx.conn.execute(stuck).scalar():
+            tx.conn.execute(text("SELECT pg_sleep(0.01), pg_stat_clear_snapshot()"))
+
+    sending = asyncio.create_task(db.write(attach))
+    await held.wait()
+    await db.write(unsent_files.forget, clock.now() + timedelta(days=2))
+    await sending
+    assert (await db.read(attachments.get, uploaded)).digest
+    await db.close()
+    postgres.drop(url)
