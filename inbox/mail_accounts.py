@@ -70,11 +70,21 @@ def connect(
 
 
 def disconnect(tx: Transaction, name: str, *, by: OperatorId, now: datetime) -> None:
-    """Forget the tokens."""
+    """Forget the tokens, also those that a process is just asking for."""
     changed = tx.conn.execute(
         update(MailAccount)
         .where(MailAccount.name == name, MailAccount.tokens != "")
-        .values(tokens="", expires_at=None, connected_at=None, connected_as="", trouble="", said="", trouble_at=None)
+        .values(
+            tokens="",
+            expires_at=None,
+            connected_at=None,
+            connected_as="",
+            trouble="",
+            said="",
+            trouble_at=None,
+            leased_by="",
+            leased_until=None,
+        )
     )
     if changed.rowcount:
         audit.note(tx, "mail_account_disconnected", by=by, now=now, data={"account": name})

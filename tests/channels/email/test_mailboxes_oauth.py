@@ -32,6 +32,7 @@ from tests.channels.email.line import line_to
 from tests.channels.email.provider import MailProvider, mail_provider
 from tests.channels.email.test_listener import deliver_smtp
 from tests.support.dovecot import Dovecot
+from tests.support.verbs import VerbDesk
 
 _ADMINISTRATORS = itertools.count(1)
 SESSION = "the digest of an administrator's cookie"
@@ -247,6 +248,22 @@ async def test_a_process_that_died_while_asking_holds_nobody_up_for_long(
     clock.advance(mail_accounts.CLAIM + timedelta(seconds=1))
     access = await tokens.access("microsoft:help@imap.test")
     assert access.expires_at > clock.now()
+    await db.close()
+
+
+async def test_tokens_that_were_asked_for_before_the_account_was_disconnected_are_not_kept(
+    database_url: str, clock: ManualClock
+) -> None:
+    account, now = "google:help@desk.test", clock.now()
+    db = open_database(database_url, now=clock.now, durable=DURABLE)
+    ends = now + timedelta(hours=1)
+    await db.write(mail_accounts.connect, account, connected_as="", tokens="old", expires_at=ends, by=None, now=now)
+    assert await db.write(mail_accounts.claim, account, "asks", now=now)
+    await db.write(mail_accounts.disconnect, account, by=await VerbDesk(db, clock).operator("Ann"), now=now)
+    assert not await db.write(mail_accounts.renewed, account, "asks", tokens="new", expires_at=ends)
+    known = await db.read(mail_accounts.get, account)
+    assert known is not None
+    assert known.tokens == ""
     await db.close()
 
 
