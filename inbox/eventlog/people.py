@@ -23,7 +23,7 @@ from inbox.store.models import (
     TeamMember,
     Touchpoint,
 )
-from inbox.vocabulary import AddressKind, ChannelKind, Presence, Role
+from inbox.vocabulary import FROM_A_LOG, AddressKind, ChannelKind, Presence, Role
 
 NOBODYS_DOMAIN = "event-log.invalid"
 """Mail addresses of operators whose ids are none; nothing can be sent there (RFC 2606)."""
@@ -172,4 +172,4 @@ def _address(name: str) -> tuple[AddressKind, str]:
         return AddressKind.EMAIL, fold(AddressKind.EMAIL, name)
     if name.startswith("+") and telephone.e164(name, None) == name:
         return AddressKind.PHONE, name
-    return AddressKind.VISITOR, f"log:{name}"[:320]
+    return AddressKind.VISITOR, f"{FROM_A_LOG}{name}"[:320]
