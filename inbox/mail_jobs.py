@@ -5,7 +5,7 @@ One process at a time works on a job; one whose process died is gone on with by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -114,11 +114,15 @@ def last_comparison(conn: Connection, mailbox: str) -> JobRecord | None:
     return None if row is None else _record(row)
 
 
-def claim(tx: Transaction, holder: str, *, now: datetime) -> JobRecord | None:
-    """The oldest open job nobody works on, now held by `holder`."""
+def claim(tx: Transaction, holder: str, *, now: datetime, but: Collection[int] = ()) -> JobRecord | None:
+    """The oldest open job nobody works on, now held by `holder`. `but`: jobs that it works on already."""
     for job_id in tx.conn.execute(
         select(MailJob.id)
-        .where(MailJob.state == JobState.OPEN, or_(MailJob.leased_until.is_(None), MailJob.leased_until < now))
+        .where(
+            MailJob.state == JobState.OPEN,
+            MailJob.id.not_in(but),
+            or_(MailJob.leased_until.is_(None), MailJob.leased_until < now),
+        )
         .order_by(MailJob.id)
         .limit(10)
     ).scalars():

@@ -149,6 +149,7 @@ class MailboxJobs:
         self._mailboxes = {one.name: one for one in mailboxes}
         self._tokens, self.holder = tokens, holder
         self._woken = asyncio.Event()
+        self._working: set[int] = set()
 
     def mailbox(self, name: str) -> Mailbox:
         """Raises BadInput."""
@@ -181,7 +182,8 @@ class MailboxJobs:
 
     async def _next(self) -> JobRecord | None:
         try:
-            return await self._db.write(mail_jobs.claim, self.holder, now=self._clock.now())
+            working = frozenset(self._working)
+            return await self._db.write(mail_jobs.claim, self.holder, now=self._clock.now(), but=working)
         except Exception:
             log.exception("mail jobs cannot be looked for")
             return None
@@ -200,6 +202,8 @@ class MailboxJobs:
             return
         loop = asyncio.get_running_loop()
         run = JobRun(job, mailbox, self._db, self._clock, self._tokens, self.holder, loop, on_progress)
+        self._working.add(job.id)
+        keeping = asyncio.create_task(self._keep(run), name=f"mail-job-{job.id}-held")
         with ThreadPoolExecutor(1, thread_name_prefix=f"mail-{job.kind}") as thread:
             doing = loop.run_in_executor(thread, run.run, self._works[job.kind])
             try:
@@ -219,7 +223,23 @@ class MailboxJobs:
                 log.warning("mail job failed", job=job.id, kind=job.kind, trouble=failure.trouble, said=failure.said)
                 await self._failed(job, str(failure), for_good=failure.trouble in HOPELESS)
                 return
+            finally:
+                keeping.cancel()
+                self._working.discard(job.id)
         await self._db.write(mail_jobs.finish, job.id, self.holder, result, now=self._clock.now())
+
+    async def _keep(self, run: JobRun) -> None:
+        """Go on holding the job, however long one answer of the mail server takes; stop it when it is lost."""
+        while True:
+            await self._clock.wait_until(self._clock.now() + mail_jobs.LEASE / 3, asyncio.Event())
+            try:
+                held = await self._db.write(mail_jobs.hold, run.job.id, self.holder, now=self._clock.now())
+            except Exception:
+                log.exception("mail job could not be held", job=run.job.id)
+                continue
+            if not held:
+                run.stop()
+                return
 
     async def _failed(self, job: JobRecord, error: str, *, for_good: bool) -> None:
         now = self._clock.now()
