@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, insert, select, update
 
 from inbox.errors import BadInput, CannotReach
 from inbox.events import ConversationChanged, ReplyWritten
@@ -21,6 +21,7 @@ from inbox.store.models import Address, Attachment, Conversation, Entry, Operato
 from inbox.store.transaction import Transaction
 from inbox.timeline import NewEntry, append, locked, say
 from inbox.vocabulary import (
+    FROM_A_LOG,
     AddressKind,
     Author,
     ChannelKind,
@@ -59,9 +60,20 @@ def all_left(tx: Transaction, *, now: datetime) -> None:
     """The desk was away itself and has seen nobody leave."""
     gone = (Conversation.status != Status.CLOSED) & (Conversation.channel == ChannelKind.CHAT)
     recent = gone & (Conversation.active_at >= now - FORGOTTEN) & Conversation.visitor_away_at.is_(None)
+    recent &= had_a_window()
     ids = list(tx.conn.execute(select(Conversation.id).where(recent)).scalars())
     for conversation_id in ids:
         left(tx, ConversationId(conversation_id), now=now)
+
+
+def had_a_window() -> ColumnElement[bool]:
+    """Of conversations: somebody takes part through a browser. Nobody of an imported history does."""
+    return exists().where(
+        Participant.conversation_id == Conversation.id,
+        Address.id == Participant.address_id,
+        Address.kind == AddressKind.VISITOR,
+        Address.value.not_like(f"{FROM_A_LOG}%"),
+    )
 
 
 def next_due(conn: Connection, *, after: timedelta) -> datetime | None:

@@ -63,6 +63,7 @@ def all_left(tx: Transaction, *, now: datetime) -> int:
             Conversation.channel == ChannelKind.CHAT,
             Conversation.answer_by.is_(None),
             Conversation.visitor_left_at.is_(None),
+            chat_by_mail.had_a_window(),
         )
         .values(visitor_left_at=now)
     ).rowcount

@@ -188,6 +188,10 @@ class AddressKind(StrEnum):
     VISITOR = "visitor"
 
 
+FROM_A_LOG = "log:"
+"""How the visitor's address of somebody begins who is known from an event log alone: no browser has it."""
+
+
 class Role(StrEnum):
     OPERATOR = "operator"
     SUPERVISOR = "supervisor"

@@ -84,7 +84,7 @@ def _or_none(column: Any) -> ColumnElement[int]:
     return func.coalesce(column, NONE)
 
 
-def _place(column: Any, line: Sequence[str]) -> ColumnElement[int]:
+def place(column: Any, line: Sequence[str]) -> ColumnElement[int]:
     return case({value: place for place, value in enumerate(line)}, value=column, else_=NONE)
 
 
@@ -168,8 +168,8 @@ _SHAPES: Mapping[Kind, Shape] = {
             Wait.target_s,
             _or_none(Wait.told_low_s),
             _or_none(Wait.told_high_s),
-            _place(Wait.channel, CHANNELS),
-            _place(Wait.ending, ENDINGS),
+            place(Wait.channel, CHANNELS),
+            place(Wait.ending, ENDINGS),
             case((Wait.first, 1), else_=0),
             literal(0),
         )
@@ -196,7 +196,7 @@ _SHAPES: Mapping[Kind, Shape] = {
             .select_from(_EARLIER)
             .where(_EARLIER.conversation_id == Resolution.conversation_id, _EARLIER.id < Resolution.id)
             .scalar_subquery(),
-            _place(_CAME_BY.c.channel, CHANNELS),
+            place(_CAME_BY.c.channel, CHANNELS),
         )
         .join(Conversation, Conversation.id == Resolution.conversation_id)
         .outerjoin(_CAME_BY, _CAME_BY.c.id == Conversation.touchpoint_id),
@@ -213,7 +213,7 @@ _SHAPES: Mapping[Kind, Shape] = {
             HandlingSpan.conversation_id,
             HandlingSpan.operator_id,
             _or_none(Conversation.touchpoint_id),
-            _place(HandlingSpan.channel, CHANNELS),
+            place(HandlingSpan.channel, CHANNELS),
         )
         .join(Conversation, Conversation.id == HandlingSpan.conversation_id)
         .where(HandlingSpan.ended_at.is_not(None)),
@@ -230,7 +230,7 @@ _SHAPES: Mapping[Kind, Shape] = {
             _or_none(Rating.operator_id),
             _or_none(Conversation.touchpoint_id),
             Rating.score,
-            _place(_CAME_BY.c.channel, CHANNELS),
+            place(_CAME_BY.c.channel, CHANNELS),
         )
         .join(Conversation, Conversation.id == Rating.conversation_id)
         .outerjoin(_CAME_BY, _CAME_BY.c.id == Conversation.touchpoint_id),

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from inbox import touchpoints
 from inbox.queue_key import microseconds
 from inbox.reports import packs, period
-from inbox.reports.facts import NONE, Facts, Kind, joined, only, running_waits
+from inbox.reports.facts import CHANNELS, NONE, Facts, Kind, joined, only, place, running_waits
 from inbox.reports.period import DAY, Cut, Ints, Period
 from inbox.reports.presence import at_work
 from inbox.reports.question import EVERYTHING, WHOLE_DESK, Chosen, Filter, Group, Scope, choose, tags
@@ -135,11 +135,16 @@ def _online(conn: Connection, chosen: Chosen, since: int, until: int) -> Spans:
 
 def _offers(conn: Connection, wanted: Period) -> Facts:
     rows = conn.execute(
-        select(MissedOffer.operator_id, MissedOffer.conversation_id, Conversation.touchpoint_id)
+        select(
+            MissedOffer.operator_id,
+            MissedOffer.conversation_id,
+            Conversation.touchpoint_id,
+            place(Conversation.channel, CHANNELS),
+        )
         .join(Conversation, Conversation.id == MissedOffer.conversation_id)
         .where(MissedOffer.missed_at >= wanted.since, MissedOffer.missed_at < wanted.until)
     ).all()
-    columns = ("operator", "conversation", "touchpoint")
+    columns = ("operator", "conversation", "touchpoint", "channel")
     values = [[NONE if value is None else value for value in row] for row in rows]
     found = np.array(values, dtype=np.int64).reshape(len(values), len(columns))
     return {"at": np.zeros(len(values), dtype=np.int64)} | {name: found[:, n] for n, name in enumerate(columns)}
