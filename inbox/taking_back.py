@@ -46,9 +46,12 @@ def take_back(tx: Transaction, entry_id: EntryId, *, by: OperatorId, now: dateti
         raise NotAllowed(N_("Only who wrote it can take it back."))
     if "leaves_at" not in entry.data or not outbox.withdraw(tx, HANDLER, conversation_id, entry_id, now=now):
         raise AlreadySettled("mail")
+    goes_on = conversation  # it may have been merged in these few seconds: people look and write there
+    while goes_on.merged_into_id is not None:
+        goes_on = locked(tx, ConversationId(goes_on.merged_into_id))
     files = _files_freed(tx, entry_id)
-    returned = Returned(conversation_id, entry.text, _draft_data(entry.data, files))
-    keep_draft(tx, conversation_id, by, returned, now)
+    returned = Returned(ConversationId(goes_on.id), entry.text, _draft_data(entry.data, files))
+    keep_draft(tx, returned.conversation_id, by, returned, now)
     tx.conn.execute(
         update(Entry)
         .where(Entry.id == entry_id)
@@ -64,7 +67,10 @@ def take_back(tx: Transaction, entry_id: EntryId, *, by: OperatorId, now: dateti
     )
     _reopen_summary(tx, entry.data)
     ran_again = ledger.run_again(tx, conversation_id, entry_id, at=now, why="taken_back") is not None
-    _restore(tx, conversation, entry, ran_again=ran_again)
+    if goes_on.id == conversation_id:
+        _restore(tx, conversation, entry, ran_again=ran_again)
+    elif ran_again:
+        _runs_on_where_it_went(tx, conversation_id, goes_on, now)
     tx.record(EntryAdded(conversation_id, entry_id, entry.number))
     tx.record(ConversationChanged(conversation_id))
     return returned
@@ -96,6 +102,19 @@ def _restore(tx: Transaction, conversation: Row[Any], entry: Row[Any], *, ran_ag
         .where(Conversation.id == conversation.id)
         .values(**values, version=Conversation.version + 1)
     )
+
+
+def _runs_on_where_it_went(tx: Transaction, merged: ConversationId, goes_on: Row[Any], now: datetime) -> None:
+    conversation_id = ConversationId(goes_on.id)
+    ledger.move(tx, merged, conversation_id, at=now)
+    if goes_on.status == Status.SNOOZED:
+        ledger.resume(tx, conversation_id, at=now)  # it is open now: nothing would wake it any more
+    tx.conn.execute(
+        update(Conversation)
+        .where(Conversation.id == conversation_id)
+        .values(status=Status.OPEN, closed_at=None, snoozed_until=None, version=Conversation.version + 1)
+    )
+    tx.record(ConversationChanged(conversation_id))
 
 
 def _reopen_summary(tx: Transaction, data: Mapping[str, Any]) -> None:

@@ -117,6 +117,25 @@ async def test_a_mail_waits_eight_seconds_and_leaves_once(desk: VerbDesk, addres
         await desk.db.write(take_back, written.entry_id, by=ann, now=desk.clock.now())
 
 
+async def test_taken_back_after_a_merge_it_is_a_draft_and_a_wait_where_the_talk_goes_on(
+    desk: VerbDesk, addressings: Addressings
+) -> None:
+    ann, bob = await desk.operator("Ann"), await desk.operator("Bob")
+    conversation = await asked(desk)
+    started = (await desk.row(conversation)).waiting_since
+    other = (await desk.mail("Another matter", from_="cat@shop.example")).conversation_id
+    await desk.reply(other, ann, "Done.", then=Status.CLOSED)
+    written = await desk.reply(conversation, ann, "Here.", hold=UNDO)
+    await desk.db.write(merging.merge, conversation, other, by=bob, now=desk.clock.now())
+    returned = await desk.db.write(take_back, written.entry_id, by=ann, now=desk.clock.now())
+    assert returned.conversation_id == other
+    view = await desk.db.read(reading.open_conversation, other, ann)
+    assert [one.text for one in view.drafts] == ["Here."]
+    row = await desk.row(other)
+    assert (row.status, row.waiting_since) == (Status.OPEN, started)
+    assert (await desk.row(conversation)).waiting_since is None
+
+
 async def test_a_chat_answer_waits_for_nothing(desk: VerbDesk) -> None:
     ann = await desk.operator("Ann")
     chat = await desk.chat("Hello?")
