@@ -43,6 +43,7 @@ _MOST_CHARACTERS = 8_000
 _LIBRARY_CHARACTERS = 3_000
 _MARKS = re.compile(rb"^(?:arc-)?authentication-results[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _METHODS = ("spf", "dkim", "dmarc")
+_PASSED = frozenset({"pass", "bestguesspass"})
 _DMARC_WORDS = frozenset({"pass", "fail", "none", "temperror", "permerror", "bestguesspass"})
 
 
@@ -72,6 +73,13 @@ class Authentication:
     @property
     def failed(self) -> bool:
         return self.dmarc == "fail"
+
+    def proves(self, author_domain: str) -> bool:
+        """Something that passed belongs to this domain, whatever it publishes about forgeries."""
+        return self.dmarc in _PASSED or any(
+            result == "pass" and bool(domain) and dmarc.is_aligned(author_domain, domain, strict=False)
+            for result, domain in ((self.spf, self.spf_domain), (self.dkim, self.dkim_domain))
+        )
 
     def data(self) -> AuthenticationData:
         found: AuthenticationData = {"spf": self.spf, "dkim": self.dkim, "dmarc": self.dmarc, "by": self.by}

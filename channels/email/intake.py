@@ -220,13 +220,17 @@ def _brought_in(
 ) -> Understood | None:
     """A customer's mail that an operator forwarded to the desk, as if the customer had written to it.
 
-    Only from an operator's own address, whose sender is not in doubt, and never somebody of ours as the customer.
+    Only from an operator's own address, and never somebody of ours as the customer. The sender must not be in doubt;
+    where anything is known about the sender, it must prove the address: many domains ask nobody to doubt forgeries.
     """
     mail = understood.mail
     inner = mail.forwarded
     if inner is None or decision.outcome is not Outcome.NEW or mail.machine is not None:
         return None
     if without_plus(inner.author.folded) in own_addresses or inner.author.folded == mail.author.folded:
+        return None
+    known = understood.authentication
+    if known is not None and not known.proves(domain_of(mail.author.folded)):
         return None
     if _doubts(conn, understood, decision, own_addresses):
         return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import aiosmtplib
 import pytest
@@ -318,17 +320,55 @@ async def test_a_forward_into_a_conversation_of_ours_stays_there(desk: MailDesk)
     assert await desk.conversations() == [conversation]
 
 
-async def test_a_forged_operator_brings_in_nobody(desk: MailDesk, tmp_path: Path) -> None:
+async def placed(desk: MailDesk, tmp_path: Path, authentication: Authentication) -> Mapping[str, Any]:
+    """What is kept of a forward in Bea's name about whose sender this is known."""
     await desk.operator("Bea Berg")
     raw = mail(FORMS["Gmail"][1], from_="Bea <bea@desk.test>", subject="Fwd: Paketti")
     kept = await desk.db.write(
         arrivals.keep, source="test", dedupe_key="forged", raw=raw, envelope={}, now=desk.clock.now()
     )
     understood = store_files(AttachmentFolder(tmp_path / "files"), parse(raw, own_addresses=OWN), raw)
-    understood = replace(understood, authentication=Authentication(dmarc="fail"))
+    understood = replace(understood, authentication=authentication)
     await desk.db.write(place, kept.arrival_id, understood, own_addresses=OWN, now=desk.clock.now())
     (conversation,) = await desk.conversations()
     (entry,) = await desk.timeline(conversation)
-    assert entry.data["mail"]["author"]["address"] == "bea@desk.test"
-    assert entry.data["mail"]["suspicious"][0]["why"] == "dmarc_fail"
-    assert "brought_by" not in entry.data["mail"]
+    found: Mapping[str, Any] = entry.data["mail"]
+    return found
+
+
+async def test_a_forged_operator_brings_in_nobody(desk: MailDesk, tmp_path: Path) -> None:
+    found = await placed(desk, tmp_path, Authentication(dmarc="fail"))
+    assert found["author"]["address"] == "bea@desk.test"
+    assert found["suspicious"][0]["why"] == "dmarc_fail"
+    assert "brought_by" not in found
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        Authentication(spf="softfail", spf_domain="desk.test"),
+        Authentication(spf="pass", spf_domain="evil.example", dkim="pass", dkim_domain="evil.example"),
+        Authentication(dkim="fail", dkim_domain="desk.test"),
+        Authentication(dmarc="temperror"),
+    ],
+)
+async def test_where_a_domain_says_nothing_about_forgeries_the_sender_must_be_proven(
+    desk: MailDesk, tmp_path: Path, known: Authentication
+) -> None:
+    found = await placed(desk, tmp_path, known)
+    assert found["author"]["address"] == "bea@desk.test"
+    assert "brought_by" not in found
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        Authentication(dmarc="pass"),
+        Authentication(spf="pass", spf_domain="mail.desk.test"),
+        Authentication(dkim="pass", dkim_domain="desk.test"),
+    ],
+)
+async def test_a_proven_operator_brings_the_customer_in(desk: MailDesk, tmp_path: Path, known: Authentication) -> None:
+    found = await placed(desk, tmp_path, known)
+    assert found["author"]["address"] == "maija@customers.test"
+    assert found["brought_by"]["name"] == "Bea Berg"
