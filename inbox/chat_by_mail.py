@@ -178,11 +178,13 @@ def _address(conn: Connection, conversation_id: ConversationId, contact_id: int)
             Address.kind == AddressKind.EMAIL,
             Participant.new_since.is_(None),
         )
-        .order_by((Address.contact_id != contact_id), Participant.id)
+        .order_by(Participant.id.desc())  # whoever gives another one has corrected the first
     ).all()
     if not known:
         return None, "no_address"
-    works = [one for one in known if one.failing_since is None and looks_real(one.value)]
+    # Their own, where one is known: the others may be of people who were merged in or had a copy.
+    theirs = [one for one in known if one.contact_id == contact_id] or known
+    works = [one for one in theirs if one.failing_since is None and looks_real(one.value)]
     return (works[0].written, "") if works else (None, "address_fails")
 
 

@@ -368,7 +368,7 @@ def _own_address(conn: Connection, conversation_id: ConversationId, contact_id: 
             Address.kind == AddressKind.EMAIL,
             Participant.new_since.is_(None),
         )
-        .order_by((Address.contact_id != contact_id), Participant.id)
+        .order_by((Address.contact_id != contact_id), Participant.id.desc())
         .limit(1)
     ).scalar()
     if written is None:

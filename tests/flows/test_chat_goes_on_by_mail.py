@@ -18,7 +18,7 @@ from channels.email.settings import EmailSettings, SupportAddress
 from inbox import chat_by_mail, deliveries, mail_ids, merging, visitor_leaving, visitor_windows, visitors
 from inbox.clock import ManualClock
 from inbox.events import ReplyWritten
-from inbox.people.contacts import AddressLine
+from inbox.people.contacts import AddressLine, Sender
 from inbox.reading import TimelineEntry
 from inbox.receive import Received
 from inbox.store import arrivals
@@ -223,6 +223,20 @@ async def test_where_there_is_no_address_to_write_to_people_are_told(talk: Talk,
     assert await talk.went_out(conversation) == []
     told = [e.data for e in await talk.timeline(conversation) if e.data.get("what") == "chat_unread"]
     assert [one["why"] for one in told] == ["no_address" if not address else "address_fails"]
+
+
+async def test_whoever_corrects_the_address_gets_the_mail_there_and_nobody_else_does(talk: Talk) -> None:
+    conversation, ann = await talk.begin(address="vera@custmers.example")
+    vera = Sender(AddressLine(AddressKind.VISITOR, "vera"), claimed=(AddressLine(AddressKind.EMAIL, VERA),))
+    await talk.db.write(visitors.give_contact, vera, conversation, now=talk.clock.now())
+    await talk.answer(conversation, ann, "We do.")
+    await talk.leave()
+    shown = await talk.db.read(visitors.current, "vera", rejoin_closed=timedelta(days=1), now=talk.clock.now())
+    assert shown is not None
+    assert shown.mail_to == "v…@customers.example"
+    await talk.pass_time()
+    (mail,) = await talk.went_out(conversation)
+    assert [one["address"] for one in (*mail.data["mail"]["to"], *mail.data["mail"]["cc"])] == [VERA]
 
 
 async def test_an_address_whose_mail_came_back_is_not_written_to(talk: Talk) -> None:
