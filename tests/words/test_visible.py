@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from tests.words import extraction, visible
@@ -115,6 +117,11 @@ class Mine(InboxError):
     assert {m.one for m in extraction.in_python(source, "planted.py", known)} == {
         "Write a name.", "Nobody.", "Said", "%(n)s thing", "Mine alone."
     }  # fmt: skip
+
+
+def test_words_are_looked_for_in_every_package_of_the_product() -> None:
+    found = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert {package.removesuffix("*") for package in found} - {"migrations"} == set(extraction.PYTHON)
 
 
 def test_no_template_shows_words_of_its_own() -> None:
