@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import Connection, select
 
 from inbox import audit, settings
 from inbox.errors import BadInput, NotAllowed
 from inbox.people.operators import OperatorRecord
+from inbox.reports.personal import SETTING
+from inbox.reports.personal import Personal as Personal
 from inbox.reports.question import WHOLE_DESK, Filter, Group, Scope, scope_of_teams
 from inbox.store.models import TeamMember
 from inbox.store.transaction import Transaction
 from inbox.vocabulary import OperatorId, Role, TeamId
 from inbox.words import N_
-
-SETTING = "reports"
-
-
-class Personal(StrEnum):
-    """Who sees figures of single operators."""
-
-    ON = "on"  # they their own, supervisors those of their teams, administrators all
-    OWN = "own"  # they their own, nobody else
-    OFF = "off"  # nobody
 
 
 @dataclass(frozen=True, slots=True)

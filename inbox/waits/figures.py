@@ -37,6 +37,10 @@ class Figure(StrEnum):
     SHORT_ABANDONED = "short_abandoned"
 
 
+NOW = frozenset({Figure.LONGEST, Figure.WAITING, Figure.IN_TARGET, Figure.WARNED, Figure.MISSED, Figure.AGREED})
+"""What is about this moment, and not about what was done."""
+
+
 def today(conn: Connection, now: datetime) -> datetime:
     """The last midnight in the desk's zone."""
     zone = ZoneInfo(calendar.current(conn, now).zone)

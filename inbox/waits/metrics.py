@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
+from inbox.reports import personal
 from inbox.store.models import Callback, Contact, Conversation, Operator, Wait
 from inbox.vocabulary import (
     OPEN_CALLBACK_STATES,
@@ -102,7 +103,7 @@ class OperatorNow:
     load: int
     capacity: int
     channels: Sequence[ChannelKind]
-    answered_today: int
+    answered_today: int | None  # None: figures of single people are switched off
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +293,7 @@ def operators(conn: Connection, since: datetime) -> list[OperatorNow]:
             .group_by(Wait.ended_by)
         )
     }
+    shown = personal.others_see(conn)
     order = {presence: place for place, presence in enumerate(Presence)}
     found = [
         OperatorNow(
@@ -302,7 +304,7 @@ def operators(conn: Connection, since: datetime) -> list[OperatorNow]:
             load=len(open_now.get(row.id, ())),
             capacity=CAPACITY,
             channels=[channel for channel in ChannelKind if channel in open_now.get(row.id, ())],
-            answered_today=answered.get(row.id, 0),
+            answered_today=answered.get(row.id, 0) if shown else None,
         )
         for row in people
     ]

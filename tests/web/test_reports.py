@@ -182,6 +182,15 @@ async def test_figures_of_single_people_can_be_switched_off(application: Applica
     assert (await sari.call("GET", f"/api/reports/groups{TODAY}&group=operator"))[0] == 403
     assert (await amir.call("GET", f"/api/reports/figures{TODAY}&operator={bea.operator_id}"))[0] == 403
     assert "Bea" not in (await sari.page(f"/reports{TODAY}"))[1]
+    for path in (f"/api/reports/waits{TODAY}&figure=answered", "/api/waits?figure=answered"):
+        rows = (await sari.get(path))["rows"]
+        assert rows
+        assert {row["ended_by"] for row in rows} == {""}
+    assert (await sari.call("GET", f"/api/waits?figure=answered&operator={bea.operator_id}"))[0] == 403
+    assert (await sari.call("GET", f"/api/waits?figure=waiting&operator={bea.operator_id}"))[0] == 200
+    application.clock.advance(timedelta(seconds=2))  # a board is at most a second old
+    board = await sari.get("/api/wallboard")
+    assert {one["answered_today"] for one in board["operators"]} == {None}
     assert (await bea.page(f"/reports/mine{TODAY}"))[0] == 200
     assert (await amir.form("/settings/reports", {**form, "personal": "off"}))[0] == 303
     assert (await bea.page(f"/reports/mine{TODAY}"))[0] == 403

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aiohttp import web
 
-from inbox.errors import BadInput
+from inbox.errors import BadInput, NotAllowed
+from inbox.reports import personal
 from inbox.vocabulary import ChannelKind, OperatorId
-from inbox.waits.figures import Figure
+from inbox.waits.figures import NOW, Figure
 from inbox.waits.listing import Behind, behind
 from inbox.words import N_
 from web.api.json import answer
@@ -48,9 +51,15 @@ def channel_of(request: web.Request) -> ChannelKind | None:
 
 
 async def asked_for(request: web.Request, figure: Figure) -> Behind:
-    """The piece of a figure's list that the query string asks for. Raises BadInput."""
+    """The piece of a figure's list that the query string asks for. Raises BadInput, NotAllowed.
+
+    Who answered is left out, and cannot be asked for, where figures of single people are switched off.
+    """
     operator_id = query_number(request, "operator")
-    return await request.app[DB].read(
+    named = await request.app[DB].read(personal.others_see)
+    if operator_id is not None and figure not in NOW and not named:
+        raise NotAllowed(N_("Figures of single people are switched off here."))
+    found = await request.app[DB].read(
         behind,
         figure,
         now=now(request),
@@ -58,6 +67,11 @@ async def asked_for(request: web.Request, figure: Figure) -> Behind:
         operator_id=None if operator_id is None else OperatorId(operator_id),
         after=after_of(request.query.get("after", "")),
     )
+    return found if named else nameless(found)
+
+
+def nameless(found: Behind) -> Behind:
+    return replace(found, rows=[replace(row, ended_by="") for row in found.rows])
 
 
 def after_of(written: str) -> tuple[int, int] | None:

@@ -23,7 +23,7 @@ from inbox.waits.listing import Behind
 from inbox.words import N_
 from web.api.json import answer
 from web.api.request import me, now, operator
-from web.api.wallboard import after_of
+from web.api.wallboard import after_of, nameless
 from web.keys import DB, LANGUAGE, WORDS
 from web.pages.forms import fields, see_other, shown_again
 from web.pages.wallboard import CHANNELS, wait_row
@@ -165,7 +165,7 @@ async def _behind(request: web.Request, *, mine: bool) -> tuple[WaitsOf, Questio
         now=now(request),
         after=after_of(request.query.get("after", "")),
     )
-    return figure, question, found
+    return figure, question, found if question.scope.personal else nameless(found)
 
 
 async def export(request: web.Request, *, mine: bool) -> web.Response:
