@@ -21,6 +21,8 @@ from inbox.people import operators
 from inbox.people.contacts import AddressLine, Sender
 from inbox.receive import Incoming, receive
 from inbox.reply import Addressings, ReplyDraft, note, reply
+from inbox.staffing import shifts
+from inbox.staffing.shifts import ShiftKind, ShiftPlan
 from inbox.store import arrivals
 from inbox.store.database import Database
 from inbox.vocabulary import (
@@ -39,6 +41,7 @@ from inbox.waits.hours import ALWAYS
 from web.demo_history import history
 from web.security import hash_password
 
+ZONE = "Europe/Helsinki"
 SUPPORT_ADDRESS = "help@demo.example"
 SUPPORT_NUMBER = "+358 2 555 0100"
 
@@ -186,7 +189,7 @@ class Story:
 
 async def seed(story: Story) -> None:
     """Fill an empty desk."""
-    await story.db.write(set_hours, "Europe/Helsinki", ALWAYS, by=None, now=story.at(60 * 24 * 100))
+    await story.db.write(set_hours, ZONE, ALWAYS, by=None, now=story.at(60 * 24 * 100))
     hashes = await asyncio.gather(*(hash_password(account.password) for account in ACCOUNTS))
     for account, hashed in zip(ACCOUNTS, hashes, strict=True):
         story.staff[account.name.split()[0]] = await story.db.write(
@@ -213,6 +216,17 @@ async def _weeks_before(story: Story) -> None:
     conversations, presence = history([story.staff["Bea"], story.staff["Jonas"]], story.now)
     await story.db.write(past.write, conversations)
     await story.db.write(past.write_presence, presence)
+    monday = story.now.date() - timedelta(days=story.now.weekday(), weeks=8)
+    weekly = [
+        ShiftPlan(
+            story.staff[name], ShiftKind.ANYTHING, monday + timedelta(days=day), first * 60, last * 60, weekly=True
+        )
+        for name, first, last in (("Bea", 8, 16), ("Jonas", 12, 20))
+        for day in range(5)
+    ]
+    await asyncio.gather(
+        *(story.db.write(shifts.add, plan, ZONE, by=story.staff["Sari"], now=story.now) for plan in weekly)
+    )
 
 
 def _earlier_today(s: Story) -> list[Coroutine[Any, Any, None]]:

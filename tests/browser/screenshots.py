@@ -172,6 +172,20 @@ async def phone(demo: Demo, path: str, folder: Path) -> None:
     await _shoot(page, folder / "phone.png")
 
 
+async def reports(demo: Demo, folder: Path) -> None:
+    page = await demo.page(1280, 900)
+    await demo.sign_in(SARI, page, "/reports?period=last_month")
+    await expect(page.get_by_role("heading", name="Reports")).to_be_visible()
+    await _shoot(page, folder / "reports.png")
+
+
+async def staffing(demo: Demo, folder: Path) -> None:
+    page = await demo.page(1280, 900)
+    await demo.sign_in(SARI, page, "/staffing")
+    await expect(page.get_by_role("heading", name="Staffing plan")).to_be_visible()
+    await _shoot(page, folder / "staffing.png")
+
+
 async def _shoot(page: Page, path: Path) -> None:
     await page.evaluate("document.fonts.ready")
     browser = page.context.browser
@@ -243,6 +257,8 @@ async def main(folder: Path) -> None:
             await handoff(demo, path, folder)
             await phone(demo, path, folder)
             await wallboard(demo, folder)
+            await reports(demo, folder)
+            await staffing(demo, folder)
         await browser.close()
 
 
