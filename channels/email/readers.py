@@ -64,6 +64,13 @@ class _Reader:
         assert isinstance(mail, InboundMail)
         return mail
 
+    def is_alive(self) -> bool:
+        """Of one that waits: it says nothing unasked, so there is something to hear only when its line has ended."""
+        try:
+            return not self._connection.poll()
+        except OSError:
+            return False
+
     def step_back(self) -> None:
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, self._pid, 19)
@@ -192,8 +199,12 @@ class Readers:
     def _take(self) -> _Reader:
         """A reader that waits, else a new one. Blocking while the program starts."""
         with self._lock:
-            if self._free:
-                return self._free.pop()
+            while self._free:
+                reader = self._free.pop()
+                if reader.is_alive():
+                    return reader
+                reader.close()  # killed while it waited, perhaps for want of memory: the next mail is not to blame
+                self._all.discard(reader)
             ours, theirs = socket.socketpair()
             try:
                 socket.send_fds(self._started(), [b"+"], [theirs.fileno()])

@@ -40,6 +40,16 @@ async def test_a_mail_that_hurts_its_reader_comes_back_unreadable_with_its_heade
         assert again.text == "And on it goes"
 
 
+async def test_a_reader_that_was_killed_while_it_waited_costs_no_mail() -> None:
+    async with Readers() as readers:
+        await readers.read(mail("Hello"), own_addresses=OWN, return_path=None)
+        (waiting,) = readers._free
+        waiting.kill()
+        await until(lambda: not waiting.is_alive())
+        read = await readers.read(mail("Hello again"), own_addresses=OWN, return_path=None)
+        assert (read.text, "unreadable" in read.notes) == ("Hello again", False)
+
+
 async def test_readers_end_when_no_mail_has_come_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "IDLE_SECONDS", 0.05)
     async with Readers() as readers:
