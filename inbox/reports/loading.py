@@ -15,7 +15,17 @@ from inbox.reports import packs, period
 from inbox.reports.facts import CHANNELS, NONE, Facts, Kind, joined, only, place, running_waits
 from inbox.reports.period import DAY, Cut, Ints, Period
 from inbox.reports.presence import at_work
-from inbox.reports.question import EVERYTHING, WHOLE_DESK, Chosen, Filter, Group, Scope, choose, tags
+from inbox.reports.question import (
+    EVERYTHING,
+    WHOLE_DESK,
+    Chosen,
+    Filter,
+    Group,
+    Scope,
+    choose,
+    tags,
+    teams_of_conversations,
+)
 from inbox.reports.work import FCR_WINDOW, Spans
 from inbox.store.models import Conversation, MissedOffer, Operator, Team, TeamMember
 from inbox.vocabulary import ChannelKind
@@ -76,17 +86,20 @@ def zone_of(conn: Connection, now: datetime) -> str:
 def load(conn: Connection, question: Question, *, now: datetime) -> Loaded:
     chosen = choose(conn, question.filter, question.scope)
     earlier = period.before(question.period, now) if question.compared else None
+    by_team = question.group is Group.TEAM or question.filter.team_id is not None or not question.scope.whole_desk
+    teams = teams_of_conversations(conn) if by_team else None
     return Loaded(
         question,
         now,
         names(conn),
-        _slice(conn, question.period, chosen, now),
-        None if earlier is None else _slice(conn, earlier, chosen, now),
+        _slice(conn, question.period, chosen, teams, now),
+        None if earlier is None else _slice(conn, earlier, chosen, teams, now),
         _tags(conn) if question.group is Group.TAG else None,
     )
 
 
-def _slice(conn: Connection, wanted: Period, chosen: Chosen, now: datetime) -> Slice:
+def _slice(conn: Connection, wanted: Period, chosen: Chosen, teams: Ints | None, now: datetime) -> Slice:
+    """`teams`: of each conversation, where teams are asked about."""
     since, until = wanted.since_us, wanted.until_us
     ended = packs.load(conn, Kind.WAITS, since, until + FCR_WINDOW)
     waits = joined([ended, running_waits(conn, now, since, until + FCR_WINDOW)], Kind.WAITS)
@@ -102,19 +115,25 @@ def _slice(conn: Connection, wanted: Period, chosen: Chosen, now: datetime) -> S
     def of(kind: Kind, earlier: int = 0) -> Facts:
         return filtered(packs.load(conn, kind, since - earlier, until))
 
-    # Nobody's call is any operator's or team's until it is answered.
-    calls_apart = chosen.filter.operator_id is None and chosen.filter.team_id is None and chosen.scope.whole_desk
-    calls_apart = calls_apart and chosen.filter.channel in (None, ChannelKind.PHONE)
+    def of_its_team(kind: Kind) -> Facts:
+        """What became of a conversation is its team's. Work, presence and offers are of who was at work."""
+        found = packs.load(conn, kind, since, until)
+        if teams is None:
+            return filtered(found)
+        its = found["conversation"]
+        return filtered({**found, "team": np.where(its == NONE, NONE, teams.take(its, mode="clip"))})
+
     by_phone = chosen.filter.channel in (None, ChannelKind.PHONE)
-    called = of(Kind.CALLBACKS)
+    calls_apart = by_phone and chosen.filter.operator_id is None  # nobody's call is any operator's until it is answered
+    called = of_its_team(Kind.CALLBACKS)
     return Slice(
         wanted,
         only(waits, asked),
         waits,
-        of(Kind.RESOLUTIONS),
+        of_its_team(Kind.RESOLUTIONS),
         of(Kind.HANDLING, DAY),
-        of(Kind.RATINGS),
-        of(Kind.CALLS) if calls_apart else None,
+        of_its_team(Kind.RATINGS),
+        of_its_team(Kind.CALLS) if calls_apart else None,
         called if by_phone else only(called, np.zeros(len(called["at"]), dtype=np.bool_)),
         _online(conn, chosen, since, min(until, microseconds(now))),
         filtered(_offers(conn, wanted)),

@@ -214,7 +214,7 @@ def _left_alone(at: Ints, contact: Ints, contacts: Facts, window: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """`missed_calls` is None where the filter cannot tell calls apart (operators and teams do not miss calls)."""
+    """`missed_calls` is None where the filter cannot tell calls apart (operators do not miss calls)."""
 
     missed_calls: int | None
     answered_calls: int | None

@@ -75,8 +75,13 @@ class RandomDesk:
             tx.conn.execute(insert(table(Contact)).values(id=n, name=f"C{n}", note="", created_at=self.since))
         for number in range(1, conversations + 1):
             began = self.moment()
-            known = {"id": number, "contact_id": chance.randint(1, CONTACTS), "touchpoint_id": chance.randint(1, 4)}
+            known: dict[str, Any] = {
+                "id": number,
+                "contact_id": chance.randint(1, CONTACTS),
+                "touchpoint_id": chance.randint(1, 4),
+            }
             self.conversations[number] = {**known, "created_at": began}
+            known["team_id"] = (None, 1, 2)[number % 3]
             tx.conn.execute(
                 insert(table(Conversation)).values(
                     **known, subject="", status="closed", spam=False, channel=chance.choice(CHANNELS), priority=0,
