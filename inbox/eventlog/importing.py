@@ -42,6 +42,8 @@ from inbox.waits import calendar
 from inbox.waits.timetable import Version
 
 MOST_ERRORS = 20
+FOUNDATIONS = frozenset({"hours", "operator", "customer", "conversation"})
+"""Other lines build on these: they come first of those with one time."""
 
 ORDER: tuple[type[Base], ...] = (
     Operator, Team, TeamMember, Contact, Address, Touchpoint, Calendar, Conversation, Participant, Entry, Call,
@@ -109,8 +111,7 @@ def read_log(written: Iterable[str | bytes], told: Callable[[int], None] = lambd
         + (f" ({times} lines)" if times > 1 else "")
         for (kind, key), (first, times) in unknown.items()
     ]
-    if any(a.known_at > b.known_at for a, b in zip(log.lines, log.lines[1:], strict=False)):
-        log.lines.sort(key=lambda line: line.known_at)
+    log.lines.sort(key=lambda line: (line.known_at, line.kind not in FOUNDATIONS))
     return log
 
 

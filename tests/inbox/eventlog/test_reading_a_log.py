@@ -64,6 +64,12 @@ def test_unknown_keys_are_left_out_and_said_once() -> None:
     assert log.warnings == ['line 2: "mood" of a line of kind "message" is not known and is left out (2 lines)']
 
 
+async def test_a_conversation_begins_before_what_has_its_time_wherever_it_stands(database: Database) -> None:
+    begins = {**BEGINS, "at": ASKS["at"]}
+    await database.write(import_events, read_log(written(ASKS, begins)))
+    assert await counted(database) == [0, 1, 1, 1]
+
+
 def test_only_the_first_wrong_lines_are_named() -> None:
     with pytest.raises(CannotImport) as refused:
         read_log(["broken"] * 100)
