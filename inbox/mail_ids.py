@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from inbox.errors import NotFound
 from inbox.store.models import Address, Contact, Conversation, Entry, MailId, Participant, table
 from inbox.store.prepared import Prepared
 from inbox.store.transaction import Transaction
@@ -154,12 +155,14 @@ def split_off_from(conn: Connection, conversation_id: ConversationId) -> Convers
 
 
 def surviving(conn: Connection, conversation_id: ConversationId) -> ConversationId:
-    """The conversation itself, or the one in which it goes on after merging."""
+    """The conversation itself, or the one in which it goes on after merging. Raises NotFound."""
     row = conn.execute(
         select(Conversation.id.label("conversation_id"), Conversation.merged_into_id).where(
             Conversation.id == conversation_id
         )
-    ).one()
+    ).first()
+    if row is None:
+        raise NotFound
     return _surviving(conn, row)
 
 
