@@ -138,7 +138,7 @@ def teams_of_conversations(conn: Connection) -> Ints:
         select(Conversation.team_id, ids).where(Conversation.team_id.is_not(None)).group_by(Conversation.team_id)
     )
     found = np.full((conn.execute(select(func.max(Conversation.id))).scalar() or 0) + 1, -1, dtype=np.int64)
-    for team_id, written in grouped.tuples():
+    for team_id, written in grouped:
         assert team_id is not None
         found[np.fromstring(written, dtype=np.int64, sep=",")] = team_id
     return found
