@@ -11,6 +11,7 @@ from channels.email import limits
 from channels.email.headers import decode_words, one_line
 
 _WORD = re.compile(r"=\?[^?*\s]{1,60}(?:\*[^?\s]{0,40})?\?[bBqQ]\?.{0,4000}?\?=")
+_LONGEST_WORD = 4_200
 _UNFIT = re.compile(r"[\s<>()\[\],;:\"\\\x00-\x20\x7f]")
 _SIMPLE = re.compile(
     rb"^[ \t]*([A-Za-z0-9 ._'-]{0,200})<([A-Za-z0-9._%+=-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]|\.(?!\.)){1,250})>[ \t]*$"
@@ -116,6 +117,7 @@ def _split(field: bytes, most: int) -> list[MailAddress]:
     comment: list[str] = []
     quoted, depth, closed = False, 0, ""
     position, length = 0, len(text)
+    ending = -1  # of the next encoded word: begun words without one are searched for it once, not each
 
     def finish() -> None:
         nonlocal phrase, comment, angle, closed
@@ -131,7 +133,10 @@ def _split(field: bytes, most: int) -> list[MailAddress]:
     while position < length and len(found) < most:
         character = text[position]
         if character == "=" and text.startswith("=?", position) and angle is None:
-            word = _WORD.match(text, position)
+            if ending < position + 2:
+                ending = text.find("?=", position + 2)
+                ending = length + _LONGEST_WORD if ending < 0 else ending
+            word = _WORD.match(text, position) if ending - position < _LONGEST_WORD else None
             if word:
                 (comment if depth else phrase).append(word[0])
                 position = word.end()

@@ -132,7 +132,7 @@ def decode_words(value: bytes | str) -> str:
         text = value.decode("ascii") if value.isascii() else _latin(value)
     else:
         text = value
-    if "=?" not in text:
+    if "=?" not in text or "?=" not in text:
         return one_line(_unlatin(text))
     runs: list[str] = []
     charset, gathered = "", bytearray()
