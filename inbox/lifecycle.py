@@ -236,7 +236,18 @@ def reopen(
         resolutions.taken_back(tx, conversation_id)
     if mistaken and ledger.take_back(tx, conversation_id, closed_at, at=now) is not None:
         conversation, changes = locked(tx, conversation_id), {"unread": 1}
-    say(tx, conversation, "reopened", by=by, now=now, status=Status.OPEN, closed_at=None, spam=False, **changes)
+    say(
+        tx,
+        conversation,
+        "reopened",
+        by=by,
+        now=now,
+        data={"mistake": mistaken},
+        status=Status.OPEN,
+        closed_at=None,
+        spam=False,
+        **changes,
+    )
     tx.record(ConversationChanged(conversation_id))
 
 

@@ -141,8 +141,9 @@ class _Export:
             case "closed" | "no_answer_needed":
                 yield "resolved", {**by, "answer_needed": said["what"] == "closed"}
             case "reopened":
-                mistake = (row.conversation_id, row.created_at) not in self._reopened
-                yield "reopened", {**by, "mistake": mistake}
+                # Timelines did not always say it; spam that is reopened never was resolved, so that does not tell.
+                known = (row.conversation_id, row.created_at) not in self._reopened
+                yield "reopened", {**by, "mistake": said.get("mistake", known)}
             case "spam":
                 yield "spam", by
             case "team":
