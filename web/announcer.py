@@ -15,9 +15,7 @@ from inbox import handoff, queue, reading
 from inbox.clock import Clock
 from inbox.errors import NotFound
 from inbox.events import (
-    AlarmQueued,
     AlarmRaised,
-    AlarmStepDue,
     AnyEvent,
     ArrivalKept,
     ArrivalSettled,
@@ -119,13 +117,12 @@ class Announcer:
             case DeliveryChanged():
                 changes.deliveries[event.entry_id] = event
                 return
-            case AlarmQueued() | AlarmStepDue():
-                return
             case AlarmRaised():
                 changes.alarms.append(event)
             case HandoffChanged():
                 changes.handoffs[event.handoff_id] = event
-        assert isinstance(event, Event)
+        if not isinstance(event, Event):
+            return  # nothing that a screen shows
         changes.conversations[event.conversation_id] = None
 
     async def _soon(self) -> None:

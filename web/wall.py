@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from inbox.clock import Clock
 from inbox.events import AnyEvent, ArrivalKept, ArrivalSettled
+from inbox.reports import personal
 from inbox.store.database import Database
 from inbox.waits.metrics import Live, live
 from inbox.waits.over_time import HeatCell, Slot, by_half_hour, by_hour_of_week
@@ -121,7 +122,7 @@ def _read(
     conn: Connection, now: datetime, slots: bool, week: bool
 ) -> tuple[Live, list[Slot] | None, list[HeatCell] | None]:
     return (
-        live(conn, now),
+        live(conn, now, named=personal.others_see(conn)),
         by_half_hour(conn, now) if slots else None,
         by_hour_of_week(conn, now) if week else None,
     )

@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
-from inbox.reports import personal
 from inbox.store.models import Callback, Contact, Conversation, Operator, Wait
 from inbox.vocabulary import (
     OPEN_CALLBACK_STATES,
@@ -148,7 +147,8 @@ class Live:
         return sum(channel.agreed for channel in self.channels)
 
 
-def live(conn: Connection, now: datetime) -> Live:
+def live(conn: Connection, now: datetime, *, named: bool = True) -> Live:
+    """Everything the wallboard shows. `named`: with what each single operator has answered."""
     version = calendar.current(conn, now)
     target = version.hours.target(ChannelKind.CHAT)
     since = today(conn, now)
@@ -169,7 +169,7 @@ def live(conn: Connection, now: datetime) -> Live:
         callbacks_due=callbacks.due,
         callbacks_open=callbacks.open,
         oldest_callback_at=callbacks.oldest,
-        operators=operators(conn, since),
+        operators=operators(conn, since, named=named),
     )
 
 
@@ -269,7 +269,7 @@ def nearest_rank(n: int, percent: float) -> int:
     return max(0, math.ceil(n * percent / 100) - 1)
 
 
-def operators(conn: Connection, since: datetime) -> list[OperatorNow]:
+def operators(conn: Connection, since: datetime, *, named: bool = True) -> list[OperatorNow]:
     """Everybody with an account, those at work first. Not ranked by anything they did."""
     people = conn.execute(
         select(Operator.id, Operator.name, Operator.presence, Operator.presence_since).where(
@@ -293,7 +293,6 @@ def operators(conn: Connection, since: datetime) -> list[OperatorNow]:
             .group_by(Wait.ended_by)
         )
     }
-    shown = personal.others_see(conn)
     order = {presence: place for place, presence in enumerate(Presence)}
     found = [
         OperatorNow(
@@ -304,7 +303,7 @@ def operators(conn: Connection, since: datetime) -> list[OperatorNow]:
             load=len(open_now.get(row.id, ())),
             capacity=CAPACITY,
             channels=[channel for channel in ChannelKind if channel in open_now.get(row.id, ())],
-            answered_today=answered.get(row.id, 0) if shown else None,
+            answered_today=answered.get(row.id, 0) if named else None,
         )
         for row in people
     ]

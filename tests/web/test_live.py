@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import socketio
 
+from inbox.events import AlarmQueued, ConversationChanged, DeskMailWritten
 from inbox.people import operators, sessions
-from inbox.vocabulary import Presence, Role
+from inbox.vocabulary import DeskMailId, Presence, Role
 from tests.support.conditions import eventually
 from tests.web.conftest import Application, Browser, Screen
 
@@ -260,3 +261,12 @@ async def test_a_session_ended_elsewhere_is_noticed_by_the_heartbeat(application
     await application.db.write(sessions.end_others, bea.operator_id, but=None, now=application.clock.now())
     await application.desk.beat()
     assert await heard(screen, "signed_out") == [{}]
+
+
+async def test_what_no_screen_shows_keeps_nothing_else_from_the_screens(application: Application) -> None:
+    received = await application.customers.chat("one")
+    screen = await application.screen(await application.signed_in())
+    changed = ConversationChanged(received.conversation_id)
+    application.desk.announcer([DeskMailWritten(DeskMailId(1)), AlarmQueued(1), changed])
+    [rows, *_] = await heard(screen, "rows")
+    assert [row["id"] for row in rows["rows"]] == [received.conversation_id]
