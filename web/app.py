@@ -19,13 +19,13 @@ import structlog
 from aiohttp import web
 from pydantic import Field
 
-from alarms.push import Push
-from alarms.settings import AlarmSettings
-from alarms.trial import Trial
-from alarms.work import RaiseAlarms, SendHooks, SendPush, WriteMails
 from autoreply import respond, texts
 from autoreply.settings import AutoreplySettings
 from channels import delivery
+from channels.alarms.push import Push
+from channels.alarms.settings import AlarmSettings
+from channels.alarms.trial import Trial
+from channels.alarms.work import RaiseAlarms, SendHooks, SendPush, WriteMails
 from channels.channel import Channel
 from channels.chat.channel import WidgetAssets, chat_channel
 from channels.chat.settings import ChatSettings

@@ -131,7 +131,6 @@ def _not_yet(conn: Connection, wait: Row[Any], step: Step, now: datetime) -> dat
 def _people(conn: Connection, step: Step, conversation: Any) -> list[Row[Any]]:
     """Whom a step tells. An owner who is gone cannot hear, nobody may own it: then the team does."""
     found: dict[int, Row[Any]] = {}
-    owner = None
     if To.OWNER in step.to and conversation.owner_id is not None:
         owner = _enabled(conn, [conversation.owner_id])
         found |= {person.id: person for person in owner if person.presence != Presence.OFFLINE}
@@ -237,7 +236,7 @@ def _next_mail(conn: Connection, recipient: str, now: datetime) -> datetime:
 
 def get(conn: Connection, notice_id: NoticeId, now: datetime) -> Notice | None:
     row = conn.execute(_notices().where(AlarmNotice.id == notice_id)).first()
-    return None if row is None else _record(conn, row, now)
+    return None if row is None else _records(conn, [row], now)[0]
 
 
 def unsent_mail(conn: Connection, recipient: str, now: datetime, limit: int = 100) -> list[Notice]:
@@ -251,15 +250,15 @@ def unsent_mail(conn: Connection, recipient: str, now: datetime, limit: int = 10
         )
         .order_by(Wait.started_at)
         .limit(limit)
-    )
-    return [_record(conn, row, now) for row in rows]
+    ).all()
+    return _records(conn, rows, now)
 
 
 def latest(conn: Connection, now: datetime, limit: int = 50) -> list[Notice]:
     """The newest notices with what became of them, for people who want to see that alarms arrive."""
     rows = conn.execute(_notices().order_by(AlarmNotice.id.desc()).limit(limit)).all()
     names = {f"operator:{row.id}": row.name for row in conn.execute(select(Operator.id, Operator.name))}
-    return [_record(conn, row, now, names.get(row.recipient, "")) for row in rows]
+    return _records(conn, rows, now, names)
 
 
 def settle(tx: Transaction, ids: Iterable[NoticeId], state: NoticeState, *, now: datetime, error: str = "") -> None:
@@ -288,6 +287,7 @@ def _notices() -> Any:
             Wait.target_s,
             Wait.missed_at,
             Wait.ended_at,
+            Wait.net_s,
             Conversation.subject,
             Contact.name.label("contact_name"),
         )
@@ -297,9 +297,22 @@ def _notices() -> Any:
     )
 
 
-def _record(conn: Connection, row: Row[Any], now: datetime, recipient_name: str = "") -> Notice:
-    wait = conn.execute(select(Wait.__table__).where(Wait.id == row.wait_id)).one()
-    waited = ledger.clocks(conn, wait, now if row.ended_at is None else row.ended_at).net
+def _records(
+    conn: Connection, rows: Sequence[Row[Any]], now: datetime, names: Mapping[str, str] | None = None
+) -> list[Notice]:
+    """The clocks of what has ended are known; those that run are read together, each wait once."""
+    running = {row.wait_id for row in rows if row.net_s is None}
+    waited_s = {
+        wait.id: int(ledger.clocks(conn, wait, now).net.total_seconds())
+        for wait in conn.execute(select(Wait.__table__).where(Wait.id.in_(running))).all()
+    }
+    return [
+        _record(row, waited_s[row.wait_id] if row.net_s is None else row.net_s, (names or {}).get(row.recipient, ""))
+        for row in rows
+    ]
+
+
+def _record(row: Row[Any], waited_s: int, recipient_name: str) -> Notice:
     return Notice(
         id=NoticeId(row.id),
         wait_id=WaitId(row.wait_id),
@@ -318,7 +331,7 @@ def _record(conn: Connection, row: Row[Any], now: datetime, recipient_name: str 
         target_s=row.target_s,
         missed=row.missed_at is not None,
         running=row.ended_at is None,
-        waited_s=int(waited.total_seconds()),
+        waited_s=waited_s,
         recipient_name=recipient_name,
     )
 

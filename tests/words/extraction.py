@@ -18,7 +18,7 @@ from jinja2.ext import babel_extract
 from tests.words.javascript import arguments, everywhere, literal, tokens
 
 ROOT = Path(__file__).parents[2]
-PYTHON = ("inbox", "channels", "autoreply", "alarms", "web")
+PYTHON = ("inbox", "channels", "autoreply", "web")
 TEMPLATES = "web/templates"
 SCRIPTS = "web/static"
 NOT_OURS = ("web/static/vendor",)

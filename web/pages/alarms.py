@@ -17,8 +17,9 @@ from inbox.vocabulary import ChannelKind, Role, TeamId
 from inbox.words import N_
 from web.api.json import answer
 from web.api.request import Body, body, me, now, operator, path_id
-from web.keys import ALARM_WAYS, DB, LANGUAGE, STATIC, WORDS
+from web.keys import ALARM_WAYS, DB, STATIC
 from web.pages.forms import fields, see_other, shown_again
+from web.pages.wallboard import CHANNELS
 from web.security import posted
 from web.templating import page_response
 
@@ -35,11 +36,6 @@ MEANS_NAMES: Mapping[Means, str] = {
     Means.PUSH: N_("Push"),
     Means.MAIL: N_("E-mail"),
     Means.WEBHOOK: N_("Webhook"),
-}
-CHANNEL_NAMES: Mapping[ChannelKind, str] = {
-    ChannelKind.CHAT: N_("Chat"),
-    ChannelKind.EMAIL: N_("E-mail"),
-    ChannelKind.PHONE: N_("Telephone"),
 }
 STATE_NAMES: Mapping[notices.NoticeState, str] = {
     notices.NoticeState.QUEUED: N_("Waits to be sent"),
@@ -248,7 +244,7 @@ async def _context(request: web.Request, wanted: Sequence[Step] | None = None) -
         "to_names": TO_NAMES,
         "means_names": {means: name for means, name in MEANS_NAMES.items() if means is not Means.WEBHOOK},
         "all_means": MEANS_NAMES,
-        "channel_names": CHANNEL_NAMES,
+        "channel_names": CHANNELS,
         "state_names": STATE_NAMES,
         "teams": await db.read(notices.teams),
         "webhooks": request.app[ALARM_WAYS].webhooks,
@@ -258,5 +254,4 @@ async def _context(request: web.Request, wanted: Sequence[Step] | None = None) -
         "may_change": operator(request).may(Role.ADMINISTRATOR),
         "saved": request.query.get("saved", ""),
         "tried": False,
-        "language_code": request.app[WORDS].choose(request[LANGUAGE]),
     }

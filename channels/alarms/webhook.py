@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from alarms.settings import Webhook
+from channels.alarms.settings import Webhook
 
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 

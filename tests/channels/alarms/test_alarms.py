@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import pytest
 
-from alarms.push import Push
+from channels.alarms.push import Push
 from inbox import lifecycle, mail_stops, passing_on
 from inbox.alarms import notices, push_subscriptions, rules
 from inbox.alarms.notices import NoticeState
@@ -22,7 +22,7 @@ from inbox.store.outbox_worker import OutboxWorker
 from inbox.vocabulary import ChannelKind, Presence, Role
 from inbox.waits.change_hours import set_hours
 from inbox.waits.hours import ALWAYS
-from tests.alarms.conftest import SECRET, AlarmingDesk
+from tests.channels.alarms.conftest import SECRET, AlarmingDesk
 
 AT_TARGET = Step("", After.TARGET, (To.SUPERVISORS,), (Means.APP,))
 

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import web as web_room
-from alarms.push import Push
-from alarms.settings import Webhook
-from alarms.work import RaiseAlarms, SendHooks, SendPush, WriteMails
+from channels.alarms.push import Push
+from channels.alarms.settings import Webhook
+from channels.alarms.work import RaiseAlarms, SendHooks, SendPush, WriteMails
 from inbox import desk_mail
 from inbox.alarms import notices, push_subscriptions, rules
 from inbox.alarms.notices import SENDERS, STEPS, Notice

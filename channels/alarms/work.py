@@ -8,10 +8,10 @@ from typing import Any
 
 import structlog
 
-from alarms.push import Gone, Push
-from alarms.settings import Webhook
-from alarms.webhook import send_webhook
-from alarms.words import mail_letter, push_text
+from channels.alarms.push import Gone, Push
+from channels.alarms.settings import Webhook
+from channels.alarms.webhook import send_webhook
+from channels.alarms.words import mail_letter, push_text
 from inbox import desk_mail
 from inbox.alarms import notices, push_subscriptions
 from inbox.alarms.notices import Notice, NoticeId, NoticeState

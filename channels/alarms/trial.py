@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from alarms.push import Push
-from alarms.settings import Webhook
-from alarms.webhook import send_webhook
-from alarms.work import SendPush
+from channels.alarms.push import Push
+from channels.alarms.settings import Webhook
+from channels.alarms.webhook import send_webhook
+from channels.alarms.work import SendPush
 from inbox import desk_mail
 from inbox.alarms import push_subscriptions
 from inbox.alarms.rules import Means
